@@ -1,0 +1,232 @@
+package messagedirector
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// until takes messages from p until f says that it is enough.
+func until(t *testing.T, p *Participant, f func(wire.Message) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	var batch []wire.Message
+	for {
+		ms, err := p.Inbox().Wait(ctx, &batch)
+		require.NoError(t, err)
+		for _, m := range ms {
+			if f(m) {
+				return
+			}
+		}
+	}
+}
+
+// linkLost recognises the LinkLost of a node.
+func linkLost(n *Node, dead bool) func(wire.Message) bool {
+	return func(m wire.Message) bool {
+		l, ok := m.Body.(*wire.LinkLost)
+		return ok && l.Node == n.ID() && l.Epoch == n.Epoch() && l.Dead == dead
+	}
+}
+
+// pair is two nodes that listen to zone20 and host partitions.
+func pair(t *testing.T) (n1, n2 *Node, p1, p2 *Participant) {
+	t.Helper()
+	d1, n1 := serve(t, time.Second)
+	p1 = d1.Join("one")
+	hosting(p1)
+	d2, n2 := connect(t, n1, "two")
+	p2 = d2.Join("two")
+	hosting(p2)
+	settled(t, p1, zone20)
+	settled(t, p2, zone20)
+	return n1, n2, p1, p2
+}
+
+// inject sends a packet to a node as if it came from another one.
+func inject(t *testing.T, to *Node, packet wire.Packet) {
+	t.Helper()
+	require.NoError(t, to.conn.Publish(to.subject(to.id.String()), wire.AppendPacket(nil, packet)))
+	require.NoError(t, to.conn.FlushTimeout(5*time.Second))
+}
+
+// works proves that messages pass in both directions, after the link started over.
+func works(t *testing.T, p1, p2 *Participant) {
+	t.Helper()
+	for _, q := range [][2]*Participant{{p1, p2}, {p2, p1}} {
+		q[0].Route([]wire.Message{{To: []do.Channel{service}, Body: &wire.AddChannels{Context: 77, Channels: []do.Channel{zone20}}}})
+		until(t, q[0], func(m wire.Message) bool { _, ok := m.Body.(*wire.ChannelsAdded); return ok })
+		q[1].Route([]wire.Message{digest(42, zone20)})
+		until(t, q[0], func(m wire.Message) bool { b, ok := m.Body.(*wire.Tick); return ok && b.Unix == 42 })
+	}
+}
+
+func TestHoleInTheSequenceIsALostLink(t *testing.T) {
+	n1, n2, p1, p2 := pair(t)
+	inject(t, n1, &wire.BusBatch{
+		Source:   wire.Source{Node: n2.id, Epoch: n2.epoch, Seq: 1000},
+		Messages: []wire.Message{digest(1, zone20)},
+	})
+	until(t, p1, func(m wire.Message) bool {
+		_, tick := m.Body.(*wire.Tick)
+		require.False(t, tick, "nothing is taken behind a hole")
+		return linkLost(n2, false)(m)
+	})
+	until(t, p2, linkLost(n1, false)) // what it sent was lost: it hears so, too
+	works(t, p1, p2)
+	require.Equal(t, uint64(1), n1.director.Stats().Peers[0].Lost)
+}
+
+func TestDuplicatesAndStrangersAreRefused(t *testing.T) {
+	n1, n2, p1, p2 := pair(t)
+	batch := func(node do.ID, epoch, seq uint64) *wire.BusBatch {
+		return &wire.BusBatch{Source: wire.Source{Node: node, Epoch: epoch, Seq: seq}, Messages: []wire.Message{digest(1, zone20)}}
+	}
+	stranger := do.NewID(0, 1, 1)
+	inject(t, n1, batch(n2.id, n2.epoch, 1))                                                // a duplicate
+	inject(t, n1, batch(n2.id, n2.epoch+7, 1000))                                           // another epoch
+	inject(t, n1, batch(stranger, 9, 1))                                                    // nobody
+	inject(t, n1, &wire.BusHello{Source: wire.Source{Node: stranger, Epoch: 9, Seq: 1}})    // not in the registry
+	inject(t, n1, &wire.BusHello{Source: wire.Source{Node: n2.id, Epoch: 9, Seq: 100_000}}) // another epoch
+	p2.Route([]wire.Message{digest(2, zone20)})
+	require.Equal(t, []int{2}, numbers(next(t, p1, 1)))
+	require.Len(t, n1.director.Stats().Peers, 1)
+	require.Equal(t, uint64(4), n1.director.Stats().Strange)
+}
+
+func TestGarbageOnTheBusIsALostLink(t *testing.T) {
+	n1, n2, p1, p2 := pair(t)
+	require.NoError(t, n2.conn.Publish(n1.subject(n1.id.String()), []byte{0xc1}))
+	until(t, p1, linkLost(n2, false))
+	until(t, p2, linkLost(n1, false))
+	works(t, p1, p2)
+}
+
+func TestReconnectIsALostLink(t *testing.T) {
+	n1, n2, p1, p2 := pair(t)
+	require.NoError(t, n2.conn.ForceReconnect())
+	until(t, p2, linkLost(n1, false))
+	until(t, p1, linkLost(n2, false))
+	works(t, p1, p2)
+	require.NotEqual(t, nats.CLOSED, n2.conn.Status())
+}
+
+func TestQueueOverItsLimitIsALostLink(t *testing.T) {
+	n1, n2, p1, p2 := pair(t)
+	d := n1.director
+	d.mu.Lock()
+	q := n1.peers[0].member.inbox
+	d.mu.Unlock()
+	q.mu.Lock()
+	q.high, q.limit = 1, 2 // the next message is too much
+	q.mu.Unlock()
+	p1.Route([]wire.Message{digest(1, zone20)})
+	q.mu.Lock()
+	q.high, q.limit = DefaultHighWater, DefaultLimit
+	q.mu.Unlock()
+	until(t, p1, linkLost(n2, false))
+	until(t, p2, linkLost(n1, false))
+	works(t, p1, p2)
+}
+
+func TestCreditIsSharedBetweenNodes(t *testing.T) {
+	n1, n2, _, _ := pair(t)
+	n1.director.gate.raise()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for !n2.director.Overloaded() { // told with the next tick
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			require.FailNow(t, "not told")
+		}
+	}
+	n1.director.gate.lower()
+	require.NoError(t, n2.director.WaitCredit(ctx))
+}
+
+// declareDead does what a peer does that wins the compare-and-set on a node's epoch, and then dies.
+func declareDead(t *testing.T, n, victim *Node, by do.ID) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		rec, err := n.registry.get(context.Background(), victim.id)
+		require.NoError(t, err)
+		rec.State, rec.By = stateDead, by
+		return n.registry.swap(context.Background(), rec) == nil
+	}, 10*time.Second, time.Millisecond)
+}
+
+func TestRule11WillIsRunByAnotherIfTheWinnerDies(t *testing.T) {
+	n1, n2, p1, p2 := pair(t)
+	p2.Route([]wire.Message{control(&wire.AddPostRemove{Message: digest(5, zone20)})})
+	works(t, p1, p2) // the will is known to n1 by now
+	declareDead(t, n1, n2, do.NewID(0, 1, 1))
+	lost := false
+	until(t, p1, func(m wire.Message) bool {
+		lost = lost || linkLost(n2, true)(m)
+		b, ok := m.Body.(*wire.Tick)
+		return ok && b.Unix == 5
+	})
+	require.True(t, lost, "it is gone before its will is run (rule 12)")
+
+	// The dead node finds out, and so do its participants.
+	<-n2.Done()
+	require.ErrorIs(t, n2.Err(), ErrEpochDead)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var batch []wire.Message
+	var err error
+	for err == nil {
+		_, err = p2.Inbox().Wait(ctx, &batch)
+	}
+	require.ErrorIs(t, err, ErrEpochDead)
+
+	// Its director may join again, as a new node.
+	again, err := n2.director.Connect(context.Background(), n1.URL(), NodeConfig{Name: "two", Lease: time.Second})
+	require.NoError(t, err)
+	require.Greater(t, again.Epoch(), n2.Epoch())
+	require.NotEqual(t, n2.ID(), again.ID())
+	p3 := n2.director.Join("three")
+	hosting(p3)
+	works(t, p1, p3)
+	require.NoError(t, again.Close(context.Background()))
+}
+
+func TestLateNewsOfANodeThatLeftIsIgnored(t *testing.T) {
+	n1, n2, p1, _ := pair(t)
+	require.NoError(t, n2.Close(context.Background()))
+	until(t, p1, linkLost(n2, true))
+	n1.director.mu.Lock()
+	met := n1.meet(&record{Node: n2.id, Epoch: n2.epoch, State: stateAlive}, false)
+	n1.director.mu.Unlock()
+	require.Nil(t, met)
+	require.Empty(t, n1.director.Stats().Peers)
+}
+
+func TestRule13LossOfTheDaemonDoesNotEndTheProcess(t *testing.T) {
+	n1, n2, _, p2 := pair(t)
+	p3 := n2.director.Join("three")
+	p3.Route([]wire.Message{subscribe(zone21)})
+	require.NoError(t, n1.Close(context.Background()))
+	until(t, p2, linkLost(n1, true))
+	p2.Route([]wire.Message{digest(1, zone20, zone21)})
+	require.Equal(t, []int{1}, numbers(next(t, p3, 2)[1:]), "the first is LinkLost")
+	require.NoError(t, n2.Err())
+}
+
+func TestOversizedMessageIsALostLink(t *testing.T) {
+	n1, n2, p1, p2 := pair(t)
+	text := make([]byte, maxPayload+1)
+	p1.Route([]wire.Message{{To: []do.Channel{zone20}, Body: &wire.SchemaRecord{Text: text}}})
+	until(t, p1, linkLost(n2, false))
+	until(t, p2, linkLost(n1, false))
+	works(t, p1, p2)
+}

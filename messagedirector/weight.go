@@ -1,0 +1,59 @@
+package messagedirector
+
+import "github.com/otpd/otpd/wire"
+
+// baseWeight is about what any message holds: its envelope and a small body.
+const baseWeight = 192
+
+// weight is about how many bytes of memory a message holds, so that an inbox can be bounded. Only what can be large
+// is looked at.
+func weight(m *wire.Message) int {
+	w := baseWeight
+	switch b := m.Body.(type) {
+	case *wire.Update:
+		w += len(b.Fields)
+	case *wire.SetFields:
+		w += len(b.Fields)
+	case *wire.EnterLocation:
+		w += len(b.Entry.Fields)
+	case *wire.Create:
+		w += len(b.Fields)
+	case *wire.ZonesObjects:
+		w += entries(b.Entries) + 48*len(b.List)
+	case *wire.ZoneEntries:
+		w += entries(b.Entries)
+	case *wire.Call:
+		w += len(b.Args)
+	case *wire.CallReply:
+		w += len(b.Result)
+	case *wire.Bundle:
+		for i := range b.Ops {
+			w += baseWeight + len(b.Ops[i].Fields) + len(b.Ops[i].Reply.Result)
+		}
+	case *wire.GetAllResp:
+		w += len(b.Entry.Fields)
+	case *wire.DBCreate:
+		w += len(b.Fields)
+	case *wire.DBSet:
+		w += len(b.Fields)
+	case *wire.DBObject:
+		w += len(b.Fields)
+	case *wire.DBChanged:
+		w += len(b.Fields)
+	case *wire.SchemaSet:
+		w += len(b.Text)
+	case *wire.SchemaRecord:
+		w += len(b.Text)
+	case *wire.SessionFrames:
+		w += len(b.Bytes)
+	}
+	return w
+}
+
+func entries(es []wire.Entry) int {
+	w := 0
+	for i := range es {
+		w += baseWeight + len(es[i].Fields)
+	}
+	return w
+}
