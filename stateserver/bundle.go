@@ -1,0 +1,156 @@
+package stateserver
+
+import (
+	"strconv"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
+	"github.com/otpd/otpd/wire"
+)
+
+// bundle does at once, or not at all, what one handler did: sets, events, moves, and the answer to the call that it
+// served, which leaves after the effects before it. All of it is checked first.
+func (s *State) bundle(m *wire.Message, b *wire.Bundle, out *wire.Outbox) error {
+	r := request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}
+	plan, code, text := s.checkBundle(b)
+	if code != wire.CodeOK {
+		return s.fail(r, code, text, out)
+	}
+	if plan.review && m.From.Kind == do.KindSession {
+		return s.fail(r, wire.CodeDenied, "a field with review is set by itself", out)
+	}
+	if plan.unique != nil {
+		s.hold(m, plan.unique, plan.uniqueFields, out)
+		return nil
+	}
+	s.applyBundle(m, b, nil, out)
+	return nil
+}
+
+// bundlePlan is what the check of a bundle found.
+type bundlePlan struct {
+	moves        []planned
+	unique       *object    // sets a unique value, so the database comes first
+	uniqueFields fields.Map // everything that the bundle sets on it
+	review       bool       // sets a field with review
+}
+
+// checkBundle looks at every step as if those before it were done.
+func (s *State) checkBundle(b *wire.Bundle) (p bundlePlan, code wire.Code, text string) {
+	if b.Durable && !s.durable(b) {
+		return p, wire.CodeNotDB, ""
+	}
+	for i := range b.Ops {
+		if code, text = s.checkOp(&b.Ops[i], &p); code != wire.CodeOK {
+			return p, code, "step " + strconv.Itoa(i) + ": " + text
+		}
+	}
+	if p.unique == nil {
+		return p, wire.CodeOK, ""
+	}
+	for i := range b.Ops {
+		if op := &b.Ops[i]; op.Kind == wire.OpSet && op.DO == p.unique.id {
+			p.uniqueFields = fields.Merge(p.uniqueFields, p.unique.class.parts(op.Fields))
+		}
+	}
+	return p, wire.CodeOK, ""
+}
+
+func (s *State) checkOp(op *wire.Op, p *bundlePlan) (wire.Code, string) {
+	switch op.Kind {
+	case wire.OpReply:
+		return wire.CodeOK, ""
+	case wire.OpSet, wire.OpMove:
+	default:
+		return wire.CodeMalformed, "kind " + strconv.Itoa(int(op.Kind))
+	}
+	o := s.objects[op.DO]
+	if o == nil {
+		if !s.mine(op.DO) {
+			return wire.CodeOtherPartition, op.DO.String()
+		}
+		return wire.CodeNoObject, op.DO.String()
+	}
+	if op.Kind == wire.OpMove {
+		if s.cycle(o.id, op.Location.Parent, p.moves) {
+			return wire.CodeCycle, op.DO.String()
+		}
+		p.moves = append(p.moves, planned{o.id, op.Location.Parent})
+		return wire.CodeOK, ""
+	}
+	c, code, text := s.check(o.class, op.Fields)
+	if code != wire.CodeOK {
+		return code, text
+	}
+	p.review = p.review || c.any.Has(fields.Review)
+	if c.any.Has(fields.Unique|fields.DB) && o.writer() != nil {
+		if p.unique != nil && p.unique != o {
+			return wire.CodeDenied, "unique values of two objects"
+		}
+		p.unique = o
+	}
+	return wire.CodeOK, ""
+}
+
+// durable reports whether every object that the bundle sets has a row to be written to.
+func (s *State) durable(b *wire.Bundle) bool {
+	for i := range b.Ops {
+		if o := s.objects[b.Ops[i].DO]; b.Ops[i].Kind == wire.OpSet && o != nil && o.writer() == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// applyBundle does the steps of a checked bundle. What is set on written, which may be nil, is in the database already.
+func (s *State) applyBundle(m *wire.Message, b *wire.Bundle, written *object, out *wire.Outbox) {
+	var writers []*writer
+	for i := range b.Ops {
+		op := &b.Ops[i]
+		o := s.objects[op.DO]
+		switch op.Kind {
+		case wire.OpSet:
+			set := op.Fields
+			c, _, _ := s.check(o.class, set)
+			if c.molecular {
+				set = o.class.parts(set)
+				c, _, _ = s.check(o.class, set)
+			}
+			s.apply(o, set, c, m.From, o != written, out)
+			writers = append(writers, o.writer())
+		case wire.OpMove:
+			s.move(o, op.Location, m.From, out)
+		case wire.OpReply:
+			s.reply(op, out)
+		}
+	}
+	r := request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}
+	o := s.objects[b.DO]
+	if b.Durable {
+		w := &waiter{request: r}
+		if o != nil {
+			w.version = o.version()
+		}
+		s.await(w, out, writers...)
+		return
+	}
+	s.done(r, o, out)
+}
+
+// bundleObjects are the objects that a bundle is about, each once.
+func bundleObjects(b *wire.Bundle) []do.ID {
+	ids := []do.ID{b.DO}
+next:
+	for i := range b.Ops {
+		if b.Ops[i].Kind == wire.OpReply {
+			continue
+		}
+		for _, id := range ids {
+			if id == b.Ops[i].DO {
+				continue next
+			}
+		}
+		ids = append(ids, b.Ops[i].DO)
+	}
+	return ids
+}

@@ -1,0 +1,34 @@
+package stateserver
+
+// Next is when the State wants a Tick, in unix nanoseconds; 0: not before something else happens.
+func (s *State) Next() int64 {
+	next := int64(0)
+	at := func(t int64) {
+		if next == 0 || t < next {
+			next = max(t, 1)
+		}
+	}
+	if len(s.dirty) > 0 {
+		at(s.nextWrite)
+	}
+	if len(s.changed) > 0 {
+		at(s.nextDigest)
+	}
+	if len(s.deadlines.list) > 0 {
+		at(s.deadlines.list[0].deadline)
+	}
+	if s.asked != 0 {
+		at(s.askedAt + schemaRetry)
+	}
+	if len(s.sent) > 0 {
+		if r := s.requests[s.sent[0]]; r != nil {
+			at(r.at + int64(s.cfg.AnswerTimeout))
+		} else {
+			at(s.now)
+		}
+	}
+	return next
+}
+
+// Idle reports whether nothing is to be written and no answer of the database is awaited.
+func (s *State) Idle() bool { return len(s.dirty) == 0 && len(s.requests) == 0 }

@@ -1,0 +1,212 @@
+package stateserver
+
+import (
+	"slices"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// parking is where messages wait for an object that cannot take them now: it is being fetched from the database, its
+// class is not known yet, or a unique value of it is being accepted. They are handled afterwards, in their order.
+// Objects that share a bundle with such an object wait in the same parking.
+type parking struct {
+	ids   []do.ID
+	queue []wire.Message
+	step  parkStep
+	class uint32 // parkSchema: the class that is not known
+	needs uint32 // parkSchema: the context of a SchemaGet that was sent after it began to wait
+
+	record *record // what the database has, while the object is not in memory
+	held   *held   // a set or bundle with a unique value
+}
+
+// parkStep is what a parking waits for.
+type parkStep uint8
+
+const (
+	parkDrain  parkStep = iota // earlier writes of the object
+	parkFetch                  // the answer to DBGet
+	parkSchema                 // a schema with the class
+	parkWrite                  // the answer to DBSet
+)
+
+// subject is the object that must be ready before the message can be handled.
+func subject(b wire.Body) (id do.ID, ok bool) {
+	switch b := b.(type) {
+	case *wire.SetFields:
+		return b.DO, true
+	case *wire.GetField:
+		return b.DO, true
+	case *wire.GetFields:
+		return b.DO, true
+	case *wire.GetAll:
+		return b.DO, true
+	case *wire.DeleteFields:
+		return b.DO, true
+	case *wire.Create:
+		return b.DO, true
+	case *wire.Activate:
+		return b.DO, true
+	case *wire.GetActivated:
+		return b.DO, true
+	case *wire.Unload:
+		return b.DO, true
+	case *wire.DeleteRAM:
+		return b.DO, true
+	case *wire.SetLocation:
+		return b.DO, true
+	case *wire.GetLocation:
+		return b.DO, true
+	case *wire.SetAI:
+		return b.DO, true
+	case *wire.GetAI:
+		return b.DO, true
+	case *wire.SetOwner:
+		return b.DO, true
+	case *wire.GetOwner:
+		return b.DO, true
+	case *wire.Call:
+		return b.DO, true
+	}
+	return do.ID{}, false
+}
+
+// about is the parent whose children a message is about: it waits only while there is no such parent.
+func about(b wire.Body) do.ID {
+	switch b := b.(type) {
+	case *wire.GetZonesObjects:
+		return b.Parent
+	case *wire.GetChildren:
+		return b.DO
+	case *wire.DeleteChildren:
+		return b.Parent
+	}
+	return do.ID{}
+}
+
+// park finds where m must wait, nil if it can be handled.
+func (s *State) park(m *wire.Message) *parking {
+	if b, ok := m.Body.(*wire.Bundle); ok {
+		return s.parkBundle(b)
+	}
+	if id, ok := subject(m.Body); ok {
+		return s.parked[id]
+	}
+	if id := about(m.Body); !id.IsZero() && s.objects[id] == nil {
+		return s.parked[id]
+	}
+	return nil
+}
+
+// parkBundle finds where a bundle must wait: behind the first of its objects that waits, and the others with it. If two
+// of them wait apart, the bundle waits for one after the other.
+func (s *State) parkBundle(b *wire.Bundle) *parking {
+	ids := bundleObjects(b)
+	i := slices.IndexFunc(ids, func(id do.ID) bool { return s.parked[id] != nil })
+	if i < 0 {
+		return nil
+	}
+	p := s.parked[ids[i]]
+	for _, id := range ids {
+		if s.parked[id] == nil && s.objects[id] != nil {
+			s.parked[id] = p
+			p.ids = append(p.ids, id)
+		}
+	}
+	return p
+}
+
+// wait puts m at the end of the queue. A second Activate does not wait (rule 131), and a queue has an end.
+func (s *State) wait(p *parking, m *wire.Message, out *wire.Outbox) error {
+	if b, ok := m.Body.(*wire.Activate); ok && p.activates() {
+		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}, wire.CodeActive, "loading", out)
+	}
+	if len(p.queue) < s.cfg.MaxParked {
+		p.queue = append(p.queue, *m)
+		return nil
+	}
+	if b, ok := m.Body.(*wire.Call); ok {
+		return s.refuseCall(b, wire.CodeOverload, "", out)
+	}
+	return s.fail(requestOf(m), wire.CodeOverload, "", out)
+}
+
+// activates reports whether the object is on its way to life, or is alive.
+func (p *parking) activates() bool {
+	if p.held != nil {
+		return true
+	}
+	return slices.ContainsFunc(p.queue, func(m wire.Message) bool {
+		_, ok := m.Body.(*wire.Activate)
+		return ok
+	})
+}
+
+// begin parks the objects behind p.
+func (s *State) begin(p *parking) {
+	for _, id := range p.ids {
+		s.parked[id] = p
+	}
+}
+
+// release handles what waited, in its order. What is refused now was answered and counted.
+func (s *State) release(p *parking, out *wire.Outbox) {
+	for _, id := range p.ids {
+		delete(s.parked, id)
+	}
+	queue := p.queue
+	p.queue = nil
+	for i := range queue {
+		_ = s.Step(queue[i], out)
+	}
+}
+
+// requestOf is what an answer to a message that may wait needs to know of it.
+func requestOf(m *wire.Message) request {
+	r := request{from: m.From, of: m.Body.Type()}
+	r.id, _ = subject(m.Body)
+	switch b := m.Body.(type) {
+	case *wire.SetFields:
+		r.context, r.serial, r.latest = b.Context, b.Serial, b.Latest
+	case *wire.Bundle:
+		r.context, r.id = b.Context, b.DO
+	case *wire.GetField:
+		r.context = b.Context
+	case *wire.GetFields:
+		r.context = b.Context
+	case *wire.GetAll:
+		r.context = b.Context
+	case *wire.DeleteFields:
+		r.context = b.Context
+	case *wire.Create:
+		r.context = b.Context
+	case *wire.Activate:
+		r.context = b.Context
+	case *wire.GetActivated:
+		r.context = b.Context
+	case *wire.Unload:
+		r.context = b.Context
+	case *wire.DeleteRAM:
+		r.context = b.Context
+	case *wire.DeleteChildren:
+		r.context, r.id = b.Context, b.Parent
+	case *wire.SetLocation:
+		r.context = b.Context
+	case *wire.GetLocation:
+		r.context = b.Context
+	case *wire.SetAI:
+		r.context = b.Context
+	case *wire.GetAI:
+		r.context = b.Context
+	case *wire.SetOwner:
+		r.context = b.Context
+	case *wire.GetOwner:
+		r.context = b.Context
+	case *wire.GetZonesObjects:
+		r.context, r.id = b.Context, b.Parent
+	case *wire.GetChildren:
+		r.context, r.id = b.Context, b.DO
+	}
+	return r
+}

@@ -1,0 +1,196 @@
+package stateserver
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// Limits of one message of an answer.
+const (
+	chunkEntries = 64
+	chunkBytes   = 32 << 10 // of fields; an entry that begins below it is whole
+	chunkListed  = 1024
+)
+
+// getZonesObjects answers with a snapshot of zones: the parent's list, and with it the entries of the children here,
+// both in the order of rule 109. The States of children elsewhere are asked to send theirs to the asker (rules 80 to 84).
+func (s *State) getZonesObjects(m *wire.Message, b *wire.GetZonesObjects, out *wire.Outbox) error {
+	parent := s.objects[b.Parent]
+	if parent == nil {
+		r := request{from: m.From, context: b.Context, of: b.Type(), id: b.Parent}
+		return s.fail(r, wire.CodeNoParent, "", out)
+	}
+	here, away := s.inZones(b.Parent, b.Zones)
+	a := answer{
+		out: out, to: m.From, from: parent.channel(),
+		body: wire.ZonesObjects{Context: b.Context, Parent: b.Parent},
+	}
+	for len(here) > 0 || len(away) > 0 {
+		if len(away) == 0 || len(here) > 0 && comesFirst(here[0], away[0]) {
+			a.entry(here[0])
+			here = here[1:]
+			continue
+		}
+		c := away[0]
+		a.list(wire.Listed{DO: c.id, Zone: c.place.loc.Zone, Version: c.version})
+		away = away[1:]
+	}
+	a.flush(true)
+	s.askElsewhere(m.From, b, out)
+	return nil
+}
+
+// comesFirst is the order of rule 109 between a child here and one elsewhere.
+func comesFirst(o *object, c *child) bool {
+	if r := cmp.Compare(o.class.number, c.class); r != 0 {
+		return r < 0
+	}
+	return o.id.Compare(c.id) < 0
+}
+
+func compareChildren(a, b *child) int {
+	if r := cmp.Compare(a.class, b.class); r != 0 {
+		return r
+	}
+	return a.id.Compare(b.id)
+}
+
+// inZones are the children of a parent here in some zones, each zone once (rule 84), in the order of rule 109. It makes
+// no record of zones that have none (rule 38).
+func (s *State) inZones(parent do.ID, zones []do.Zone) (here []*object, away []*child) {
+	if len(zones) == 1 {
+		p := s.places[do.Location{Parent: parent, Zone: zones[0]}]
+		if p == nil {
+			return nil, nil
+		}
+		here, away = p.ordered(), slices.Clone(p.away)
+		slices.SortFunc(away, compareChildren)
+		return here, away
+	}
+	sorted := slices.Clone(zones)
+	slices.Sort(sorted)
+	for _, z := range slices.Compact(sorted) {
+		if p := s.places[do.Location{Parent: parent, Zone: z}]; p != nil {
+			here = append(here, p.members...)
+			away = append(away, p.away...)
+		}
+	}
+	slices.SortFunc(here, compareObjects)
+	slices.SortFunc(away, compareChildren)
+	return here, away
+}
+
+// askElsewhere asks, partition by partition, for the entries of listed children in other States.
+func (s *State) askElsewhere(asker do.Channel, b *wire.GetZonesObjects, out *wire.Outbox) {
+	_, away := s.inZones(b.Parent, b.Zones)
+	slices.SortStableFunc(away, func(a, b *child) int { return cmp.Compare(a.id.Partition(), b.id.Partition()) })
+	for len(away) > 0 {
+		n := 1
+		for n < len(away) && n < chunkListed && away[n].id.Partition() == away[0].id.Partition() {
+			n++
+		}
+		ask := &wire.AskEntries{Context: b.Context, Asker: asker, Parent: b.Parent, Zones: b.Zones, DOs: make([]do.ID, n)}
+		for i, c := range away[:n] {
+			ask.DOs[i] = c.id
+		}
+		out.SendTo(do.ObjectChannel(ask.DOs[0]), do.ObjectChannel(b.Parent), ask)
+		away = away[n:]
+	}
+}
+
+// answer gathers the chunks of a ZonesObjects.
+type answer struct {
+	out      *wire.Outbox
+	to, from do.Channel
+	body     wire.ZonesObjects
+	bytes    []byte // the fields of the chunk's entries
+}
+
+func (a *answer) entry(o *object) {
+	if len(a.body.Entries) == chunkEntries || len(a.bytes) >= chunkBytes {
+		a.flush(false)
+	}
+	if a.body.Entries == nil {
+		a.body.Entries = make([]wire.Entry, 0, chunkEntries)
+		a.bytes = make([]byte, 0, chunkEntries*(len(o.values)+mapHeader))
+	}
+	var e wire.Entry
+	e, a.bytes = o.appendEntry(a.bytes, viewers)
+	a.body.Entries = append(a.body.Entries, e)
+}
+
+func (a *answer) list(l wire.Listed) {
+	if len(a.body.List) == chunkListed {
+		a.flush(false)
+	}
+	a.body.List = append(a.body.List, l)
+}
+
+// flush sends the chunk and begins the next one.
+func (a *answer) flush(last bool) {
+	chunk := a.body
+	chunk.Last = last
+	a.out.SendTo(a.to, a.from, &chunk)
+	a.body.List, a.body.Entries, a.bytes = nil, nil, nil
+}
+
+// askEntries answers the asker of an opening, or a watcher that saw a gap, about objects of this State: each is an
+// entry, or it is not there (any more) at that version (rule 82).
+func (s *State) askEntries(m *wire.Message, b *wire.AskEntries, out *wire.Outbox) error {
+	if b.Asker.IsZero() || len(b.DOs) == 0 {
+		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.Parent}, wire.CodeMalformed, "no asker, or nothing asked", out)
+	}
+	answer := &wire.ZoneEntries{Context: b.Context, Parent: b.Parent}
+	var bytes []byte
+	for _, id := range b.DOs {
+		if len(answer.Entries) == chunkEntries || len(bytes) >= chunkBytes || len(answer.Gone) == chunkListed {
+			out.SendTo(b.Asker, s.self, answer)
+			answer, bytes = &wire.ZoneEntries{Context: b.Context, Parent: b.Parent}, nil
+		}
+		o := s.objects[id]
+		switch {
+		case o == nil:
+			answer.Gone = append(answer.Gone, wire.Listed{DO: id})
+		case asked(b, o.location()):
+			var e wire.Entry
+			e, bytes = o.appendEntry(bytes, viewers)
+			answer.Entries = append(answer.Entries, e)
+		default:
+			answer.Gone = append(answer.Gone, wire.Listed{DO: id, Zone: o.location().Zone, Version: o.version()})
+		}
+	}
+	out.SendTo(b.Asker, s.self, answer)
+	return nil
+}
+
+// asked reports whether an object at l is where the question wants it. Without zones any place will do.
+func asked(b *wire.AskEntries, l do.Location) bool {
+	return len(b.Zones) == 0 || l.Parent == b.Parent && slices.Contains(b.Zones, l.Zone)
+}
+
+// getChildren answers with all children by zone, then DoID: those of zones that have any (rule 37).
+func (s *State) getChildren(m *wire.Message, b *wire.GetChildren, out *wire.Outbox) error {
+	o := s.objects[b.DO]
+	if o == nil {
+		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}, wire.CodeNoObject, "", out)
+	}
+	var list []wire.Listed
+	if f := s.families[b.DO]; f != nil {
+		list = make([]wire.Listed, 0, f.members+f.away)
+		for _, p := range f.byZone() {
+			from := len(list)
+			for _, c := range p.members {
+				list = append(list, wire.Listed{DO: c.id, Zone: p.loc.Zone, Version: c.version()})
+			}
+			for _, c := range p.away {
+				list = append(list, wire.Listed{DO: c.id, Zone: p.loc.Zone, Version: c.version})
+			}
+			slices.SortFunc(list[from:], func(a, b wire.Listed) int { return a.DO.Compare(b.DO) })
+		}
+	}
+	out.SendTo(m.From, o.channel(), &wire.Children{Context: b.Context, DO: b.DO, List: list})
+	return nil
+}
