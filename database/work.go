@@ -1,0 +1,160 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// WorkKind says what a work is.
+type WorkKind uint8
+
+// The kinds of work.
+const (
+	WorkBatch       WorkKind = iota // run operations in one transaction
+	WorkReadSchema                  // read the schema record
+	WorkWriteSchema                 // change the tables and the schema record
+)
+
+// Work is what a State wants of its backend.
+type Work struct {
+	Number uint32 // names it in its outcome; never 0
+	Kind   WorkKind
+	Schema *do.Schema // batch: of the classes that operations leave out; write: the new one
+	Ops    []Op       // batch
+	Expect uint64     // write: version of the record that is changed
+}
+
+// Run has a backend do the work and returns the outcome, which is the State's next input. It never fails: that the
+// database is away is an outcome.
+func (w *Work) Run(ctx context.Context, b Backend) wire.Message {
+	m := wire.Message{From: service}
+	switch w.Kind {
+	case WorkReadSchema:
+		m.Body = w.readSchema(ctx, b)
+	case WorkWriteSchema:
+		m.Body = w.writeSchema(ctx, b)
+	default:
+		m.Body = w.batch(ctx, b)
+	}
+	return m
+}
+
+func (w *Work) readSchema(ctx context.Context, b Backend) *wire.DBSchemaIs {
+	record, err := b.Schema(ctx)
+	if err != nil {
+		return &wire.DBSchemaIs{Work: w.Number, Code: wire.CodeAway, Reason: err.Error()}
+	}
+	return &wire.DBSchemaIs{Work: w.Number, Version: uint32(record.Version), Text: record.Text}
+}
+
+func (w *Work) writeSchema(ctx context.Context, b Backend) *wire.DBSchemaIs {
+	version, err := b.SetSchema(ctx, w.Expect, w.Schema)
+	is := &wire.DBSchemaIs{Work: w.Number}
+	switch {
+	case err == nil:
+		is.Version, is.Text = uint32(version), w.Schema.Text()
+		return is
+	case errors.Is(err, ErrSchemaVersion):
+		is.Code = wire.CodeConflict
+	case errors.Is(err, ErrDestructive), errors.Is(err, ErrSchema):
+		is.Code = wire.CodeSchema
+	default:
+		is.Code = wire.CodeAway
+	}
+	is.Reason = err.Error()
+	return is
+}
+
+// batch runs the operations together. Where the backend refuses the batch as a whole for another reason than that it
+// is away, they are run one by one, so that the one at fault does not take the others with it.
+func (w *Work) batch(ctx context.Context, b Backend) *wire.DBWorked {
+	worked := &wire.DBWorked{Work: w.Number}
+	results, err := b.Do(ctx, w.Schema, w.Ops)
+	if err == nil && len(results) != len(w.Ops) {
+		err = fmt.Errorf("database: %d results for %d operations: %w", len(results), len(w.Ops), ErrUnavailable)
+	}
+	switch {
+	case err == nil:
+		for i := range results {
+			worked.Results = append(worked.Results, resultOf(&results[i]))
+		}
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrDenied), errors.Is(err, ErrNewer):
+		worked.Code, worked.Text = wire.CodeAway, err.Error()
+	default:
+		for i := range w.Ops {
+			worked.Results = append(worked.Results, w.alone(ctx, b, i))
+		}
+	}
+	return worked
+}
+
+// alone runs one operation of a batch.
+func (w *Work) alone(ctx context.Context, b Backend, i int) wire.DBResult {
+	results, err := b.Do(ctx, w.Schema, w.Ops[i:i+1])
+	if err != nil || len(results) != 1 {
+		results = []Result{{Err: fmt.Errorf("database: %s %s alone: %w", w.Ops[i].Kind, w.Ops[i].ID, errors.Join(err, ErrUnavailable))}}
+	}
+	return resultOf(&results[0])
+}
+
+// resultOf is a result as it travels.
+func resultOf(r *Result) wire.DBResult {
+	out := wire.DBResult{Class: wire.AnyClass, Row: r.Version, Field: r.Field, Fields: r.Fields}
+	if r.Class != nil {
+		out.Class = r.Class.Number()
+	}
+	if r.Err != nil {
+		out.Code, out.Text = codeOf(r.Err), detail(r.Err)
+	}
+	for _, row := range r.Rows {
+		out.Rows = append(out.Rows, wire.DBRow{DO: row.ID, Row: row.Version, Fields: row.Fields})
+	}
+	return out
+}
+
+// outcomes are the errors of one operation and their codes.
+var outcomes = []struct {
+	err  error
+	code wire.Code
+}{
+	{ErrNotFound, wire.CodeNoObject},
+	{ErrExists, wire.CodeExists},
+	{ErrUnique, wire.CodeUnique},
+	{ErrVersion, wire.CodeConflict},
+	{ErrCondition, wire.CodeConflict},
+	{ErrEpoch, wire.CodeEpoch},
+	{ErrClass, wire.CodeNoClass},
+	{ErrField, wire.CodeNoField},
+	{ErrNotIndexed, wire.CodeNoField},
+}
+
+// detail is what there is to say beyond the operation, the id and the code, which an answer has anyway.
+func detail(err error) string {
+	for _, known := range outcomes {
+		if !errors.Is(err, known.err) {
+			continue
+		}
+		_, text, _ := strings.Cut(err.Error(), known.err.Error())
+		return strings.TrimPrefix(text, ": ")
+	}
+	return err.Error()
+}
+
+// codeOf is the code of the outcome of one operation. What is not known is for the asker to try again, as are tables
+// that do not fit the schema (ErrSchema): somebody has changed them by hand, and may put them right again.
+func codeOf(err error) wire.Code {
+	for _, known := range outcomes {
+		if errors.Is(err, known.err) {
+			return known.code
+		}
+	}
+	if errors.Is(err, ErrValue) {
+		return valueCode(err)
+	}
+	return wire.CodeAway
+}

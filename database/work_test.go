@@ -1,0 +1,113 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// picky refuses every batch that has an operation on one object, for a reason that nobody knows.
+type picky struct {
+	*Memory
+	bad do.ID
+}
+
+var errStrange = errors.New("strange")
+
+func (b picky) Do(ctx context.Context, s *do.Schema, ops []Op) ([]Result, error) {
+	for i := range ops {
+		if ops[i].ID == b.bad {
+			return nil, errStrange
+		}
+	}
+	return b.Memory.Do(ctx, s, ops)
+}
+
+func TestOneOperationDoesNotTakeItsBatchWithIt(t *testing.T) {
+	schema := schemaOf(t, tavern(t))
+	mem := NewMemory()
+	_, err := mem.SetSchema(t.Context(), 0, schema)
+	require.NoError(t, err)
+	w := Work{Number: 3, Schema: schema}
+	for n := range uint64(3) {
+		w.Ops = append(w.Ops, Op{Kind: OpCreate, ID: do.NewID(1, 1, n), Class: schema.Class("Avatar")})
+	}
+	m := w.Run(t.Context(), picky{mem, w.Ops[1].ID})
+	worked := m.Body.(*wire.DBWorked)
+	require.EqualValues(t, 3, worked.Work)
+	require.Equal(t, wire.CodeOK, worked.Code)
+	var codes []wire.Code
+	for _, r := range worked.Results {
+		codes = append(codes, r.Code)
+	}
+	require.Equal(t, []wire.Code{wire.CodeOK, wire.CodeAway, wire.CodeOK}, codes)
+	require.Contains(t, worked.Results[1].Text, "strange")
+
+	mem.Fail(fmt.Errorf("%w: wrong password", ErrDenied))
+	worked = w.Run(t.Context(), mem).Body.(*wire.DBWorked)
+	require.Equal(t, wire.CodeAway, worked.Code)
+	require.Empty(t, worked.Results)
+}
+
+// Every error that a Backend may give to one operation has a code.
+func TestCodesOfOutcomes(t *testing.T) {
+	for err, code := range map[error]wire.Code{
+		ErrNotFound: wire.CodeNoObject, ErrExists: wire.CodeExists, ErrUnique: wire.CodeUnique, ErrVersion: wire.CodeConflict,
+		ErrCondition: wire.CodeConflict, ErrEpoch: wire.CodeEpoch, ErrClass: wire.CodeNoClass, ErrField: wire.CodeNoField,
+		ErrNotIndexed: wire.CodeNoField, ErrValue: wire.CodeValue, ErrSchema: wire.CodeAway, ErrUnavailable: wire.CodeAway,
+	} {
+		got := resultOf(&Result{Err: fmt.Errorf("database: set #1: %w", err)})
+		require.Equal(t, code, got.Code, "%v", err)
+		require.Equal(t, wire.AnyClass, got.Class)
+	}
+	got := resultOf(&Result{Err: fmt.Errorf("database: set #1: %w: 3, expected 2", ErrVersion)})
+	require.Equal(t, "3, expected 2", got.Text)
+}
+
+// BenchmarkSet is a set of one field through core and backend in memory, 100 in a batch.
+func BenchmarkSet(b *testing.B) {
+	schema := schemaOf(b, tavern(b))
+	mem := NewMemory()
+	_, err := mem.SetSchema(b.Context(), 0, schema)
+	require.NoError(b, err)
+	s, err := New(Config{Partitions: 1})
+	require.NoError(b, err)
+	var out wire.Outbox
+	tick := wire.Message{Body: &wire.Tick{}}
+	run := func() {
+		for {
+			_ = s.Step(tick, &out)
+			work := s.Work()
+			if len(work) == 0 {
+				break
+			}
+			for i := range work {
+				_ = s.Step(work[i].Run(b.Context(), mem), &out)
+			}
+		}
+		out.Reset()
+	}
+	run()
+	const objects = 100
+	c := &cluster{schema: schema}
+	var sets []wire.Message
+	for n := range uint64(objects) {
+		id := do.NewID(1, 1, n)
+		_ = s.Step(wire.Message{From: asker, Body: &wire.DBCreate{DO: id, Class: schema.Class("Avatar").Number()}}, &out)
+		sets = append(sets, wire.Message{From: asker, Body: &wire.DBSet{Context: 1, DO: id, Fields: c.gold(int64(n))}})
+	}
+	run()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		_ = s.Step(sets[i%objects], &out)
+		if i%objects == objects-1 {
+			run()
+		}
+	}
+}
