@@ -1,0 +1,119 @@
+package clientagent
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// InterestPolicy says which interests clients may open themselves (rule 95).
+type InterestPolicy uint8
+
+// The policies.
+const (
+	InterestAny      InterestPolicy = iota // below any parent
+	InterestVisible                        // below parents that the client knows (rule 89), and well-known roots
+	InterestDisabled                       // none: only the cluster opens interests
+)
+
+// Config says how an agent treats its clients. The zero value of everything but Instance is useful.
+type Config struct {
+	// Instance names this agent in the cluster; it is drawn anew at each start.
+	Instance do.ID
+	// Version is the game's version that clients must have; empty: any (reason 124).
+	Version string
+	// Interests is what clients may open.
+	Interests InterestPolicy
+	// NoRelocate forbids clients to move what they own (rule 94).
+	NoRelocate bool
+
+	// Heartbeat ends a session that was silent for so long (rule 99). Default 30 s, negative: never.
+	Heartbeat time.Duration
+	// HelloTimeout ends a connection that has not said Hello. Default 10 s.
+	HelloTimeout time.Duration
+	// OpeningTimeout gives up on the shards that an opening still waits for (rule 114). Default 3 s.
+	OpeningTimeout time.Duration
+	// History is how long what became forbidden is swallowed (rule 105). Default 10 s.
+	History time.Duration
+	// Repeat is how long a latest value may stand before it is repeated on the stream. Default 200 ms.
+	Repeat time.Duration
+	// AliasRest is how long an alias rests before it is given again. Default 5 s.
+	AliasRest time.Duration
+	// RequestTimeout answers a set or move that nobody answered: outcome unknown. Default 30 s.
+	RequestTimeout time.Duration
+	// CallTimeout is the longest deadline of a call, and that of one without. Default 60 s.
+	CallTimeout time.Duration
+	// WriteStall ends a session whose output has not moved for so long (rule 100). Default 5 s.
+	WriteStall time.Duration
+
+	// MaxSessions is how many sessions this State takes (reason 1). Default 10,000.
+	MaxSessions int
+	// MaxFrame is how many bytes a client's frame may have (reason 106). Default wire.MaxClientFrame.
+	MaxFrame int
+	// MaxHandles and MaxZones bound a client's interests, and the zones of all of them. Defaults 64, 4,096.
+	MaxHandles, MaxZones int
+	// MaxRequests bounds a client's unanswered sets, moves and calls. Default 512.
+	MaxRequests int
+	// Frames and Bytes are how much one client may send in a second; it may save up two seconds' worth (reason 347).
+	// Defaults 1,000 and 256 KiB.
+	Frames, Bytes int
+	// Backlog is how many bytes may wait for a client that does not read (reason 346). Default 1 MiB.
+	Backlog int
+	// Behind is the backlog from which on latest values wait. Default 32 KiB.
+	Behind int
+}
+
+// maxFrame is MaxFrame or its default.
+func (c *Config) maxFrame() int {
+	if c.MaxFrame == 0 {
+		return wire.MaxClientFrame
+	}
+	return c.MaxFrame
+}
+
+// validate fills in the defaults.
+func (c *Config) validate() error {
+	if c.Instance.IsZero() {
+		return fmt.Errorf("clientagent: config: %w", errors.New("no instance id"))
+	}
+	if c.Interests > InterestDisabled {
+		return fmt.Errorf("clientagent: config: no interest policy %d", c.Interests)
+	}
+	for d, v := range map[*time.Duration]time.Duration{
+		&c.Heartbeat:      30 * time.Second,
+		&c.HelloTimeout:   10 * time.Second,
+		&c.OpeningTimeout: 3 * time.Second,
+		&c.History:        10 * time.Second,
+		&c.Repeat:         200 * time.Millisecond,
+		&c.AliasRest:      5 * time.Second,
+		&c.RequestTimeout: 30 * time.Second,
+		&c.CallTimeout:    60 * time.Second,
+		&c.WriteStall:     5 * time.Second,
+	} {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	for n, v := range map[*int]int{
+		&c.MaxSessions: 10_000,
+		&c.MaxFrame:    wire.MaxClientFrame,
+		&c.MaxHandles:  64,
+		&c.MaxZones:    4096,
+		&c.MaxRequests: 512,
+		&c.Frames:      1000,
+		&c.Bytes:       256 << 10,
+		&c.Backlog:     1 << 20,
+		&c.Behind:      32 << 10,
+	} {
+		if *n == 0 {
+			*n = v
+		}
+		if *n < 0 {
+			return fmt.Errorf("clientagent: config: a limit is %d", *n)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package clientagent
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
+	"github.com/otpd/otpd/wire"
+)
+
+// fanned is an agent with n sessions that all see one avatar.
+func fanned(t testing.TB, n int) (*State, []do.ID) {
+	t.Helper()
+	schema := readSchema(t, "testdata/world.dc")
+	s, err := New(Config{Instance: do.NewID(0, 1, 1), Backlog: 1 << 30})
+	require.NoError(t, err)
+	var out wire.Outbox
+	step := func(to do.Channel, b wire.Body) {
+		require.NoError(t, s.Step(wire.Message{To: []do.Channel{to}, Body: b}, &out))
+	}
+	step(s.self, &wire.Tick{Unix: 1e9})
+	step(s.self, &wire.SchemaRecord{Version: 1, Text: schema.Text()})
+	street, avatar := do.NewID(1, 1, 1), do.NewID(1, 2, 2)
+	sum := schema.Fingerprint()
+	var ids []do.ID
+	for i := range n {
+		id := do.NewID(0, 5, uint64(i+1))
+		ids = append(ids, id)
+		step(s.self, &wire.SessionOpened{Session: id, Datagrams: i%2 == 1})
+		step(s.self, &wire.SessionFrames{Session: id, Bytes: wire.AppendFrame(nil, &wire.ClientHello{Schema: sum[:]})})
+		step(do.Session(id), &wire.SetState{State: wire.StateEstablished})
+		out.Reset()
+		step(s.self, &wire.SessionFrames{Session: id, Bytes: wire.AppendFrame(nil, &wire.ClientAddInterest{Handle: 1, Parent: street, Zones: []do.Zone{20}})})
+		for i := 0; i < len(out.Messages); i++ {
+			switch b := out.Messages[i].Body.(type) {
+			case *wire.AddChannels:
+				step(s.self, &wire.ChannelsAdded{Context: b.Context})
+			case *wire.GetZonesObjects:
+				step(s.self, &wire.ZonesObjects{Context: b.Context, Parent: street, Last: true, Entries: []wire.Entry{{
+					DO: avatar, Class: schema.Class("Avatar").Number(), Version: do.Version{Inc: 1, N: 1},
+					Location: do.Location{Parent: street, Zone: 20}, Fields: fields.EmptyMap(),
+				}}})
+			}
+		}
+	}
+	s.Flush(func(*Out) {})
+	require.Len(t, s.objects[avatar].viewers, n)
+	return s, ids
+}
+
+// movement is updates of one avatar: HP on the stream, Pos as a latest value.
+func movement(s *State, latest bool) func() wire.Message {
+	o := s.objects[do.NewID(1, 2, 2)]
+	pos := fields.AppendArrayHeader(nil, 3)
+	for range 3 {
+		pos = fields.AppendFloat32(pos, 1.5)
+	}
+	name, value := "HP", fields.AppendInt(nil, 7)
+	if latest {
+		name, value = "Pos", pos
+	}
+	u := &wire.Update{DO: o.id, Version: do.Version{Inc: 1, N: 1}, Latest: latest, Fields: fields.MapOf(fields.Pair{
+		Number: o.class.FieldByName(name).Number, Value: value,
+	})}
+	to := []do.Channel{do.At(o.location)}
+	return func() wire.Message {
+		u.Version.N++
+		u.Serial++
+		return wire.Message{To: to, From: do.AI(o.id), Body: u}
+	}
+}
+
+func TestDeliveryAllocatesNothing(t *testing.T) {
+	for _, latest := range []bool{false, true} {
+		t.Run(fmt.Sprintf("latest=%v", latest), func(t *testing.T) {
+			s, _ := fanned(t, 10)
+			next := movement(s, latest)
+			var out wire.Outbox
+			drain := func(o *Out) {}
+			once := func() {
+				_ = s.Step(next(), &out)
+				s.Flush(drain)
+				for _, t := range s.order {
+					t.pending = 0
+				}
+			}
+			for range 100 {
+				once()
+			}
+			before := s.Stats().Deliveries
+			require.Zero(t, testing.AllocsPerRun(200, once))
+			require.Equal(t, before+201*10, s.Stats().Deliveries)
+		})
+	}
+}
+
+func BenchmarkFanOut(b *testing.B) {
+	for _, latest := range []bool{false, true} {
+		for _, n := range []int{1, 10, 100, 1000} {
+			b.Run(fmt.Sprintf("latest=%v/sessions=%d", latest, n), func(b *testing.B) {
+				s, _ := fanned(b, n)
+				next := movement(s, latest)
+				var out wire.Outbox
+				for b.Loop() {
+					_ = s.Step(next(), &out)
+					s.Flush(func(*Out) {})
+					for _, t := range s.order {
+						t.pending = 0
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
+			})
+		}
+	}
+}

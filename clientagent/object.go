@@ -1,0 +1,215 @@
+package clientagent
+
+import (
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
+)
+
+// object is what the agent knows of an object that some session has a grip on.
+type object struct {
+	id       do.ID
+	alias    uint32
+	number   uint32    // of its class
+	class    *do.Class // nil: not in the schema yet
+	version  do.Version
+	location do.Location
+	serial   uint16 // of its newest latest value
+
+	grips   int     // of any kind
+	viewers []*grip // who sees it
+	owner   *grip   // the session here that owns it, if one does
+	place   *place  // where its viewers see it; nil without viewers
+	at      int     // its index there
+
+	latest  []latestField
+	moved   uint64 // the Step in which it came to its location
+	entered bool   // its State said that it arrived there
+	listed  uint32 // the last refresh that listed it
+	asked   uint32 // the context of an open question about a gap, 0: none
+	askedAt int64
+}
+
+// grip ties a session to an object.
+type grip struct {
+	t        *session
+	o        *object
+	view     int  // its index in o.viewers, -1: not seen
+	told     bool // the alias was told
+	silent   bool // seen, but known to the client by ownership only (rule 103)
+	owned    bool
+	declared bool
+	marks    uint64    // latest fields of o that are in t.latest, by index
+	in       []inField // what the client sends
+}
+
+// inField is the state of one field that a client sets on one object.
+type inField struct {
+	number    fields.Number
+	hasSerial bool
+	serial    uint16 // of the newest latest set
+	acked     bool   // it was answered
+	rate      bucket
+	rated     bool
+}
+
+// holds reports whether the client has the object, seen or owned.
+func (g *grip) holds() bool { return g.view >= 0 || g.owned }
+
+// field is g's record of a field that the client sets.
+func (g *grip) field(n fields.Number) *inField {
+	for i := range g.in {
+		if g.in[i].number == n {
+			return &g.in[i]
+		}
+	}
+	g.in = append(g.in, inField{number: n})
+	return &g.in[len(g.in)-1]
+}
+
+// past is an alias that the client had a moment ago.
+type past struct {
+	id      do.ID
+	deleted bool
+	until   int64
+}
+
+type pastAlias struct {
+	alias uint32
+	until int64
+}
+
+type lostRight struct {
+	id    do.ID
+	until int64
+}
+
+// toldAlias is an alias whose leave is the frame-th of the stream.
+type toldAlias struct {
+	alias uint32
+	frame uint64
+}
+
+// track is the record of an object, made if there is none.
+func (s *State) track(id do.ID, number uint32) *object {
+	if o := s.objects[id]; o != nil {
+		return o
+	}
+	o := &object{id: id, number: number, class: s.class(number)}
+	o.alias = s.aliases.give(o, s.now)
+	s.objects[id] = o
+	return o
+}
+
+// grip is t's grip on o, made if there is none.
+func (s *State) grip(t *session, o *object) *grip {
+	if g := t.grips[o.alias]; g != nil {
+		return g
+	}
+	g := &grip{t: t, o: o, view: -1}
+	t.grips[o.alias] = g
+	delete(t.past, o.alias)
+	o.grips++
+	return g
+}
+
+// loosen drops g if nothing ties it any more. The client may refer to the object for a while (rule 105); its alias
+// stays taken until the client acknowledged that it left.
+func (s *State) loosen(g *grip, deleted bool) {
+	if g.view >= 0 || g.owned || g.declared {
+		return
+	}
+	t, o := g.t, g.o
+	delete(t.grips, o.alias)
+	if g.told {
+		until := s.now + int64(s.cfg.History)
+		t.past[o.alias] = past{id: o.id, deleted: deleted, until: until}
+		t.pastList = append(t.pastList, pastAlias{o.alias, until})
+		t.unacked = append(t.unacked, toldAlias{o.alias, t.sent})
+		s.aliases.hold(o.alias)
+	}
+	o.grips--
+	s.untrack(o)
+}
+
+// untrack forgets o when nobody has a grip on it.
+func (s *State) untrack(o *object) {
+	if o.grips > 0 {
+		return
+	}
+	delete(s.objects, o.id)
+	delete(s.asks, o.asked)
+	s.aliases.free(o.alias, s.now+int64(s.cfg.AliasRest))
+}
+
+// hadAlias is the alias under which an object was known to the client a moment ago.
+func (t *session) hadAlias(id do.ID) (alias uint32, ok bool) {
+	for i := len(t.pastList) - 1; i >= 0; i-- {
+		alias := t.pastList[i].alias
+		if p, ok := t.past[alias]; ok && p.id == id {
+			return alias, true
+		}
+	}
+	return 0, false
+}
+
+// forgetPast forgets what left long enough ago.
+func (s *State) forgetPast(t *session) {
+	n := 0
+	for ; n < len(t.pastList) && t.pastList[n].until <= s.now; n++ {
+		if p, ok := t.past[t.pastList[n].alias]; ok && p.until <= s.now {
+			delete(t.past, t.pastList[n].alias)
+		}
+	}
+	t.pastList = t.pastList[n:]
+	for n = 0; n < len(t.lostList) && t.lostList[n].until <= s.now; n++ {
+		if t.lost[t.lostList[n].id] <= s.now {
+			delete(t.lost, t.lostList[n].id)
+		}
+	}
+	t.lostList = t.lostList[n:]
+}
+
+// lose remembers that the client had a right on an object until now.
+func (s *State) lose(t *session, id do.ID) {
+	until := s.now + int64(s.cfg.History)
+	t.lost[id] = until
+	t.lostList = append(t.lostList, lostRight{id, until})
+}
+
+// forgetViews takes an ending session out of everything that it saw, owned or was told of. It hears nothing of it.
+func (s *State) forgetViews(t *session) {
+	for _, o := range s.heldBy(t) {
+		g := t.grips[o.alias]
+		if g.view >= 0 {
+			s.takeView(g)
+		}
+		if o.owner == g {
+			o.owner = nil
+		}
+		delete(t.grips, o.alias)
+		o.grips--
+		s.untrack(o)
+	}
+	for _, a := range t.unacked {
+		s.aliases.release(a.alias, s.now+int64(s.cfg.AliasRest))
+	}
+	t.unacked = nil
+}
+
+// heldBy is every object that t has a grip on, by alias.
+func (s *State) heldBy(t *session) []*object {
+	held := make([]*object, 0, len(t.grips))
+	for _, a := range sortedKeys(t.grips) {
+		held = append(held, t.grips[a].o)
+	}
+	return held
+}
+
+// gripOf is t's grip on the object with that id, nil if it has none.
+func (s *State) gripOf(t *session, id do.ID) *grip {
+	o := s.objects[id]
+	if o == nil {
+		return nil
+	}
+	return t.grips[o.alias]
+}
