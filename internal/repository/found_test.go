@@ -1,0 +1,95 @@
+package repository
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
+	"github.com/otpd/otpd/wire"
+)
+
+// What the simulation found, in its smallest form.
+
+// A field that somebody removed has no value any more, also under a write in flight (rule 70).
+func TestRule70RemovedFieldHasNoValue(t *testing.T) {
+	x := newClientTest(t)
+	a := x.enter(1, 1, false, "Name", "Flippy", "Mood", "sad")
+	mood := x.class.FieldByName("Mood").Number
+	x.feed(&wire.ClientUpdate{Alias: 1, Field: mood, Value: fields.AppendNil(nil)})
+	require.Empty(t, a.Mood)
+	require.False(t, a.IsSet(&a.Mood))
+
+	a.Mood = "glad"
+	require.NoError(t, a.Save())
+	set := x.sent()[0].(*wire.ClientSet)
+	x.feed(&wire.ClientUpdate{Alias: 1, Field: mood, Value: fields.AppendNil(nil)}, &wire.ClientRefused{Context: set.Context, Alias: 1, Code: wire.CodeDenied})
+	require.False(t, a.IsSet(&a.Mood))
+}
+
+// What an AI is given before it knows the schema waits for it.
+func TestEntriesBeforeTheSchemaWait(t *testing.T) {
+	w := &testWorld{}
+	x := &aiTest{testWorld: w, t: t, a: NewAI(w.config(t), AIConfig{Instance: do.NewID(1, 1, 99)}), now: second}
+	t.Cleanup(x.a.Close)
+	x.a.Start(x.now)
+	set := x.sent()[2].Body.(*wire.SchemaSet)
+	class := x.a.cfg.Registry.Schema().Class("Avatar")
+	id := do.NewID(1, 1, 5)
+	x.step(&wire.EnterAI{Entry: wire.Entry{
+		DO: id, Class: class.Number(), Version: do.Version{Inc: 1, N: 1}, Location: streetAt, AI: x.a.Channel(),
+		Fields: values(t, class, "Name", "Flippy", "HP", 5),
+	}})
+	require.Nil(t, x.a.Find(id))
+	x.step(&wire.SchemaRecord{Context: set.Context, Version: 1, Text: set.Text, Partitions: 4})
+	require.Equal(t, "Flippy", x.a.Find(id).(*AvatarAI).Name)
+}
+
+// The answer to a durable set waits for the database, and comes after what others have set since: that stays.
+func TestLateAnswerIsNotNewer(t *testing.T) {
+	x := newAITest(t)
+	a := x.made("Flippy", Place{})
+	a.Name = "Dot"
+	require.NoError(t, a.Save())
+	set := x.one().(*wire.SetFields)
+	x.from(do.Session(do.NewID(0, 1, 1)), &wire.Update{DO: a.ID(), Version: do.Version{Inc: 1, N: 3}, Fields: values(t, x.class, "Name", "Kim")})
+	x.step(&wire.Done{Context: set.Context, Of: set.Type(), DO: a.ID(), Version: do.Version{Inc: 1, N: 2}})
+	require.Equal(t, "Kim", a.Name)
+}
+
+// A write that a lost link settled may be done all the same: then the object is loaded again.
+func TestLostWriteThatIsDone(t *testing.T) {
+	x := newAITest(t)
+	a := x.made("Flippy", Place{})
+	a.Name = "Dot"
+	require.NoError(t, a.Save())
+	set := x.one().(*wire.SetFields)
+	x.step(&wire.LinkLost{})
+	require.Equal(t, "Flippy", a.Name)
+	x.sent()
+	x.step(&wire.Done{Context: set.Context, Of: set.Type(), DO: a.ID(), Version: do.Version{Inc: 1, N: 2}})
+	get := x.one().(*wire.GetAll)
+	x.step(&wire.GetAllResp{Context: get.Context, Entry: wire.Entry{
+		DO: a.ID(), Class: x.class.Number(), Version: do.Version{Inc: 1, N: 2}, Location: streetAt, AI: x.a.Channel(),
+		Owner: x.a.Channel(), Fields: values(t, x.class, "Name", "Dot", "HP", 100, "Gold", 0),
+	}})
+	require.Equal(t, "Dot", a.Name)
+}
+
+// An interest that the agent closes while an operation that opens it again is on its way stays open.
+func TestClosedWhileItChanges(t *testing.T) {
+	x := newClientTest(t)
+	h, err := x.c.AddInterest(street, 20)
+	require.NoError(t, err)
+	add := x.sent()[0].(*wire.ClientAddInterest)
+	x.feed(&wire.ClientInterestDone{Context: add.Context, Handle: add.Handle})
+	require.NoError(t, h.Alter(street, 21))
+	alter := x.sent()[0].(*wire.ClientAddInterest)
+	x.feed(&wire.ClientInterestOpened{Handle: add.Handle, Parent: street, Zones: []do.Zone{20}, Closed: true})
+	require.False(t, h.Closed())
+	x.feed(&wire.ClientInterestDone{Context: alter.Context, Handle: add.Handle})
+	done, err := h.Done()
+	require.True(t, done)
+	require.NoError(t, err)
+}
