@@ -1,0 +1,246 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/internal/repository"
+)
+
+// The game of the simulation. Every field that somebody else than its AI may set is airecv, so that AIs can know it.
+
+// Vec is a place on a plane.
+type Vec struct{ X, Y float32 }
+
+// Place is what other things are in.
+type Place struct {
+	do.Object
+	Name  string `do:"required,broadcast,airecv,clsend,max=16"`
+	Light uint8  `do:"ram,broadcast,clsend,airecv"`
+}
+
+// Avatar has a field of each kind of audience, and is what the database keeps.
+type Avatar struct {
+	do.Object
+	Name   string                  `do:"required,db,broadcast,airecv,clsend,max=16"`
+	HP     int16                   `do:"required,broadcast,airecv,ownsend,min=0,max=100,default=100"`
+	Pos    Vec                     `do:"ram,broadcast,ownsend,airecv,latest"`
+	Look   uint16                  `do:"ram,broadcast,ownsend,airecv,latest"`
+	Gold   int64                   `do:"required,db,ownrecv,airecv"`
+	Mood   string                  `do:"ram,broadcast,clsend,airecv,max=16"`
+	Secret string                  `do:"ram,ownrecv,ownsend,airecv,max=16"`
+	Nick   string                  `do:"ram,db,broadcast,airecv,unique,max=16"`
+	Say    do.Event[string]        `do:"broadcast,clsend,airecv,max=40"`
+	Ask    do.Call[uint32, uint32] `do:"clsend"`
+	Dare   do.Call[uint32, uint32] `do:"ownrecv"`
+}
+
+// Vault holds gold. Only the AI that made it moves it, and only to another of its vaults in the same partition.
+type Vault struct {
+	do.Object
+	Gold int64                  `do:"required,broadcast,ownrecv"`
+	Pay  do.Call[Payment, Paid] `do:"clsend"`
+}
+
+// Payment asks a vault to give gold to another.
+type Payment struct {
+	To     do.ID
+	Amount int64
+}
+
+// Paid is what the vault has left.
+type Paid struct{ Left int64 }
+
+// Gate is the UberDOG that lets clients in.
+type Gate struct {
+	do.Object
+	Login do.Call[uint32, do.ID] `do:"clsend"`
+}
+
+// gateID is where the gate is reached.
+var gateID = do.WellKnown(4670)
+
+// life counts what a behaviour hears of its own life.
+type life struct {
+	p     *actor
+	alive bool
+}
+
+func (l *life) generated(o *do.Object) {
+	if l.p == nil {
+		return
+	}
+	if l.alive {
+		l.p.w.problem("%s: %s was generated twice", l.p.name, l.p.w.nameOf(o.ID()))
+	}
+	l.alive = true
+	l.p.generated++
+}
+
+func (l *life) ended(o *do.Object) {
+	if l.p == nil {
+		return
+	}
+	if !l.alive {
+		l.p.w.problem("%s: %s was disabled or deleted without a generate", l.p.name, l.p.w.nameOf(o.ID()))
+	}
+	l.alive = false
+	l.p.ended++
+}
+
+// The behaviours of AIs.
+
+type placeAI struct {
+	Place
+	life life
+}
+
+func (x *placeAI) OnGenerate() { x.life.generated(&x.Object) }
+func (x *placeAI) OnDisable()  { x.life.ended(&x.Object) }
+func (x *placeAI) OnDelete()   { x.life.ended(&x.Object) }
+
+type avatarAI struct {
+	Avatar
+	life life
+}
+
+func (x *avatarAI) OnGenerate() { x.life.generated(&x.Object) }
+func (x *avatarAI) OnDisable()  { x.life.ended(&x.Object) }
+func (x *avatarAI) OnDelete()   { x.life.ended(&x.Object) }
+
+// OnSay answers a shout by a mood, now and then.
+func (x *avatarAI) OnSay(ctx context.Context, text string) error {
+	if len(text)%3 == 0 {
+		x.Mood = text
+	}
+	return nil
+}
+
+// errNo is what handlers that do not want to say.
+var errNo = errors.New("no")
+
+// OnAsk does one of several things, as the question says.
+func (x *avatarAI) OnAsk(ctx context.Context, q uint32) (uint32, error) {
+	switch q % 5 {
+	case 0:
+		x.HP = int16(q % 101)
+	case 1:
+		x.HP, x.Mood = int16(q%101), "undone"
+		return 0, errNo
+	case 2:
+		x.Mood = fmt.Sprint("before ", q%7)
+		// Waiting is a save point: the mood is sent, the error below does not undo it.
+		if err := x.life.p.ai.Sleep(ctx, time.Duration(q%50)*time.Millisecond); err != nil {
+			return 0, err
+		}
+		x.Gold++
+	case 3:
+		if err := x.Say.Send("ask"); err != nil {
+			return 0, err
+		}
+	}
+	return q + 1, nil
+}
+
+// OnDare is how an owner, an AI or a client, answers an AI.
+func (x *avatarAI) OnDare(q uint32) (uint32, error) { return dare(&x.Avatar, q) }
+
+func (x *avatarCL) OnDare(q uint32) (uint32, error) { return dare(&x.Avatar, q) }
+
+func dare(x *Avatar, q uint32) (uint32, error) {
+	x.HP = int16(q % 101)
+	if q%3 == 0 {
+		return 0, errNo
+	}
+	return q + 1, nil
+}
+
+type vaultAI struct {
+	Vault
+	life life
+}
+
+func (x *vaultAI) OnGenerate() { x.life.generated(&x.Object) }
+func (x *vaultAI) OnDisable()  { x.life.ended(&x.Object) }
+func (x *vaultAI) OnDelete()   { x.life.ended(&x.Object) }
+
+// OnPay moves gold to another vault, in one bundle.
+func (x *vaultAI) OnPay(ctx context.Context, p Payment) (Paid, error) {
+	to, ok := x.life.p.ai.Find(p.To).(*vaultAI)
+	if !ok || to == x || !x.life.p.vaults[p.To] {
+		return Paid{}, errNo
+	}
+	if err := x.life.p.ai.Change(&to.Object); err != nil {
+		return Paid{}, err
+	}
+	x.Gold -= p.Amount
+	to.Gold += p.Amount
+	if x.Gold < 0 {
+		return Paid{}, errNo // both are undone
+	}
+	return Paid{Left: x.Gold}, nil
+}
+
+type gateUD struct {
+	Gate
+	p *actor
+}
+
+// OnLogin establishes the session that asks, and gives it an avatar.
+func (x *gateUD) OnLogin(ctx context.Context, mode uint32) (do.ID, error) {
+	return x.p.login(ctx, repository.CallerOf(ctx).Channel, mode)
+}
+
+// The behaviours of clients.
+
+type placeCL struct {
+	Place
+	life life
+}
+
+func (x *placeCL) OnGenerate() { x.life.generated(&x.Object) }
+func (x *placeCL) OnDisable()  { x.life.ended(&x.Object) }
+func (x *placeCL) OnDelete()   { x.life.ended(&x.Object) }
+
+type avatarCL struct {
+	Avatar
+	life life
+}
+
+func (x *avatarCL) OnGenerate() { x.life.generated(&x.Object) }
+func (x *avatarCL) OnDisable()  { x.life.ended(&x.Object) }
+func (x *avatarCL) OnDelete()   { x.life.ended(&x.Object) }
+
+type vaultCL struct {
+	Vault
+	life life
+}
+
+func (x *vaultCL) OnGenerate() { x.life.generated(&x.Object) }
+func (x *vaultCL) OnDisable()  { x.life.ended(&x.Object) }
+func (x *vaultCL) OnDelete()   { x.life.ended(&x.Object) }
+
+// registry registers the game. What a behaviour belongs to is whoever runs when it is made.
+func (w *world) registry() (*do.Registry, error) {
+	r := do.NewRegistry()
+	mine := func() life { return life{p: w.running} }
+	for _, err := range []error{
+		r.Class(Place{}), r.Class(Avatar{}), r.Class(Vault{}),
+		r.UberDOG(gateID, Gate{}, true),
+		r.BehaveAs(do.SideAI, func() *placeAI { return &placeAI{life: mine()} }),
+		r.BehaveAs(do.SideAI, func() *avatarAI { return &avatarAI{life: mine()} }),
+		r.BehaveAs(do.SideAI, func() *vaultAI { return &vaultAI{life: mine()} }),
+		r.BehaveAs(do.SideUberDOG, func() *gateUD { return &gateUD{p: w.running} }),
+		r.BehaveAs(do.SideClient, func() *placeCL { return &placeCL{life: mine()} }),
+		r.BehaveAs(do.SideClient, func() *avatarCL { return &avatarCL{life: mine()} }),
+		r.BehaveAs(do.SideClient, func() *vaultCL { return &vaultCL{life: mine()} }),
+	} {
+		if err != nil {
+			return nil, fmt.Errorf("sim: register the game: %w", err)
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,137 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Options say what a run is. The zero value of each means its default.
+type Options struct {
+	// Steps is how many messages and frames are handled before the actors stop; default 2,500.
+	Steps int
+	// Tail is how many lines of the trace a failure shows; default 60.
+	Tail int
+	// Only keeps, of the trace, the lines with one of these words in them: names of objects, for example.
+	Only []string
+	// Calm leaves out what breaks links and ends processes: no lost link, no death, no hanging up, no lost datagram.
+	Calm bool
+	// Whole leaves out lost links only.
+	Whole bool
+}
+
+// ErrInvariant is wrapped by the error of a run in which something did not hold.
+var ErrInvariant = errors.New("an invariant does not hold")
+
+// Report says what a run met.
+type Report struct {
+	Seed     uint64
+	Steps    int      // messages and frames that were handled
+	Hash     [32]byte // of everything that happened, in its order
+	Counters Counters
+	Problems []string
+	Trace    []string // the last lines, of a run with problems
+}
+
+// Counters are situations that a run met.
+type Counters struct {
+	MovesInOpening       int // an object moved from or to a zone that was being opened
+	CrossPartitionMoves  int // to a parent in another partition
+	PendingRemoved       int // a handle was removed before its opening was done
+	OwnerChangesInFlight int // the owner changed again, or while a set of the old one was under way
+	AliasesReused        int
+	DatagramsLost        int
+	LinksLost            int
+	MessagesLost         int
+	AIsDied              int
+	Redials              int // sessions of a client after its first
+	Ejects               int // of clients that misbehaved or did not read
+	Refused              int // messages that a State refused
+	CallsAnswered        int
+	CallsFailed          int
+	Repairs              int // views that agents found to be wrong
+	Activated            int // objects of the database that came to life
+	Unique               int // sets of unique values that were accepted
+	SwapsDone            int // bundles over two objects
+	DatabaseAway         int
+}
+
+// Table is the counters by name, in the order in which people read them.
+func (c *Counters) Table() []Count {
+	return []Count{
+		{"moves during an opening", c.MovesInOpening, true},
+		{"cross-partition moves", c.CrossPartitionMoves, true},
+		{"handles removed while pending", c.PendingRemoved, true},
+		{"owner changes in flight", c.OwnerChangesInFlight, true},
+		{"aliases used again", c.AliasesReused, true},
+		{"lost datagrams", c.DatagramsLost, true},
+		{"lost links", c.LinksLost, true},
+		{"lost messages", c.MessagesLost, true},
+		{"AIs that died", c.AIsDied, true},
+		{"sessions dialled again", c.Redials, true},
+		{"ejected clients", c.Ejects, true},
+		{"refused messages", c.Refused, true},
+		{"calls answered", c.CallsAnswered, true},
+		{"calls failed", c.CallsFailed, true},
+		{"repaired views", c.Repairs, false},
+		{"activated objects", c.Activated, true},
+		{"unique values set", c.Unique, true},
+		{"bundles over two objects", c.SwapsDone, true},
+		{"failures of the database", c.DatabaseAway, true},
+	}
+}
+
+// Count is one counter.
+type Count struct {
+	Name string
+	N    int
+	Must bool // zero over several hundred seeds means that the simulation does not do its work
+}
+
+// Add sums up runs.
+func (c *Counters) Add(o Counters) {
+	c.MovesInOpening += o.MovesInOpening
+	c.CrossPartitionMoves += o.CrossPartitionMoves
+	c.PendingRemoved += o.PendingRemoved
+	c.OwnerChangesInFlight += o.OwnerChangesInFlight
+	c.AliasesReused += o.AliasesReused
+	c.DatagramsLost += o.DatagramsLost
+	c.LinksLost += o.LinksLost
+	c.MessagesLost += o.MessagesLost
+	c.AIsDied += o.AIsDied
+	c.Redials += o.Redials
+	c.Ejects += o.Ejects
+	c.Refused += o.Refused
+	c.CallsAnswered += o.CallsAnswered
+	c.CallsFailed += o.CallsFailed
+	c.Repairs += o.Repairs
+	c.Activated += o.Activated
+	c.Unique += o.Unique
+	c.SwapsDone += o.SwapsDone
+	c.DatabaseAway += o.DatabaseAway
+}
+
+// Run simulates one cluster. An error wraps ErrInvariant and has the problems; the report is there in any case.
+func Run(seed uint64, opts Options) (Report, error) {
+	if opts.Steps == 0 {
+		opts.Steps = 2500
+	}
+	if opts.Tail == 0 {
+		opts.Tail = 60
+	}
+	w, err := newWorld(seed, opts)
+	if err != nil {
+		return Report{Seed: seed}, err
+	}
+	defer w.close()
+	w.play()
+	w.calm()
+	w.judge()
+	r := Report{Seed: seed, Steps: w.steps, Counters: w.counters(), Problems: w.problems}
+	w.hash.Sum(r.Hash[:0])
+	if len(r.Problems) == 0 {
+		return r, nil
+	}
+	r.Trace = w.trace.lines(opts.Tail, opts.Only)
+	return r, fmt.Errorf("sim: seed %d: %w: %s", seed, ErrInvariant, strings.Join(r.Problems, "; "))
+}

@@ -1,0 +1,383 @@
+package sim
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"math/rand/v2"
+	"time"
+
+	"github.com/otpd/otpd/clientagent"
+	"github.com/otpd/otpd/database"
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/messagedirector"
+	"github.com/otpd/otpd/stateserver"
+	"github.com/otpd/otpd/wire"
+)
+
+// world is one simulated cluster.
+type world struct {
+	calendar
+	opts  Options
+	rand  *rand.Rand
+	hash  hash.Hash
+	steps int
+
+	net     network
+	states  []*shard
+	agents  []*agent
+	db      *databaseRole
+	tool    *participant
+	tools   uint32   // requests of the tool
+	ais     []*actor // by place; one that died is replaced
+	clients []*actor
+	game    *do.Registry
+	running *actor // whose repository runs now
+
+	ids     []do.ID // of everything that was made or is to be made, in this order
+	stored  []do.ID // what the database has
+	pledged map[pledgeKey]int64
+	tied    map[tie]bool // session objects
+	playing bool
+	mild    bool // nothing is slow or lost any more
+
+	ledger   ledger
+	watch    situations
+	trace    trace
+	named    map[string]int
+	count    Counters
+	problems []string
+}
+
+// pledgeKey names the vaults of one AI in one partition; pledged is the gold that they were made with.
+type pledgeKey struct {
+	ai   do.ID
+	part do.Partition
+}
+
+// tie is an object that was to live and die with a session.
+type tie struct {
+	session do.Channel
+	id      do.ID
+}
+
+// The size of a world.
+const (
+	partitions = 4
+	aiCount    = 3
+	agentCount = 2
+)
+
+// shard is one State with its shell.
+type shard struct {
+	*participant
+	state *stateserver.State
+	out   wire.Outbox
+}
+
+// databaseRole is the database with its shell.
+type databaseRole struct {
+	*participant
+	state   *database.State
+	backend *database.Memory
+	out     wire.Outbox
+}
+
+func newWorld(seed uint64, opts Options) (*world, error) {
+	w := &world{
+		opts: opts, rand: rand.New(rand.NewPCG(seed, 0x6f747064)), hash: sha256.New(), playing: true,
+		pledged: map[pledgeKey]int64{}, tied: map[tie]bool{}, named: map[string]int{},
+	}
+	w.now = epoch
+	w.trace.names = map[do.ID]string{gateID: "gate"}
+	w.net = network{w: w, table: messagedirector.NewTable(seed)}
+	w.ledger.w, w.watch.w, w.watch.present = w, w, map[do.ID]presence{}
+	var err error
+	if w.game, err = w.registry(); err != nil {
+		return nil, err
+	}
+	w.trace.schema = w.game.Schema()
+	if err := w.build(); err != nil {
+		return nil, fmt.Errorf("sim: build the cluster: %w", err)
+	}
+	return w, nil
+}
+
+// build makes the servers, then lets AIs and clients come.
+func (w *world) build() error {
+	if err := w.buildDatabase(); err != nil {
+		return err
+	}
+	for i, parts := range [][]do.Partition{{0, 1}, {2, 3}, {4}} {
+		if err := w.buildShard(i, parts); err != nil {
+			return err
+		}
+	}
+	for i := range agentCount {
+		if err := w.buildAgent(i); err != nil {
+			return err
+		}
+	}
+	w.tool = w.net.join("tool", true, func(wire.Message) {})
+	w.net.route(w.tool, []wire.Message{{
+		To: []do.Channel{do.Control(do.RoleDirector)}, From: toolChannel, Body: &wire.AddChannels{Channels: []do.Channel{toolChannel}},
+	}})
+	w.trace.names[toolChannel.ID] = "tool"
+	for i := range aiCount {
+		w.ais = append(w.ais, nil)
+		w.after(w.within(50*ms), func() { w.startAI(i) })
+	}
+	for i := range 8 + w.rand.IntN(9) {
+		c := &actor{w: w, place: i, name: fmt.Sprint("client", i+1)}
+		w.clients = append(w.clients, c)
+		w.after(300*ms+w.within(second), func() { c.dial() })
+	}
+	w.every(25*ms, w.tickServers)
+	w.every(25*ms, w.tickRepositories)
+	if !w.opts.Calm {
+		w.every(700*ms, w.disturb)
+	}
+	return nil
+}
+
+func (w *world) buildDatabase() error {
+	state, err := database.New(database.Config{Partitions: partitions, Batch: 8, Workers: 2})
+	if err != nil {
+		return err
+	}
+	d := &databaseRole{state: state, backend: database.NewMemory()}
+	d.participant = w.net.join("database", false, func(m wire.Message) {
+		_ = d.state.Step(m, &d.out) // refusals are answers
+		w.flushDatabase()
+	})
+	w.db = d
+	state.Start(&d.out)
+	w.flushDatabase()
+	return nil
+}
+
+// flushDatabase sends what the database said, and has its work done, each piece after its own while. Now and then the
+// backend fails: before it did the work, or after.
+func (w *world) flushDatabase() {
+	d := w.db
+	w.net.route(d.participant, d.out.Messages)
+	d.out.Reset()
+	for _, work := range d.state.Work() {
+		w.after(w.delay()+w.within(8*ms), func() {
+			ctx := context.Background()
+			fails := !w.mild && w.rand.IntN(40) == 0
+			if fails {
+				w.count.DatabaseAway++
+				if w.rand.IntN(2) == 0 {
+					work.Run(ctx, d.backend) // it was done, and nobody heard
+				}
+				d.backend.Fail(database.ErrUnavailable)
+			}
+			m := work.Run(ctx, d.backend)
+			d.backend.Fail(nil)
+			w.steps++
+			w.record("", "backend", d.name, m)
+			_ = d.state.Step(m, &d.out)
+			_ = d.state.Step(wire.Message{Body: &wire.Tick{Unix: w.now}}, &d.out)
+			w.flushDatabase()
+		})
+	}
+}
+
+func (w *world) buildShard(i int, parts []do.Partition) error {
+	epoch, err := w.db.backend.RaiseEpoch(context.Background(), parts)
+	if err != nil {
+		return err
+	}
+	id := do.WellKnown(uint64(9001 + i))
+	w.trace.names[id] = fmt.Sprint("state", i+1)
+	s := &shard{}
+	s.state, err = stateserver.New(stateserver.Config{
+		Instance: id, Partitions: parts, Epoch: epoch,
+		AnswerTimeout: 2 * time.Second, CallTimeout: 2 * time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	s.participant = w.net.join(fmt.Sprint("state", i+1), false, func(m wire.Message) { w.stepShard(s, m) })
+	w.states = append(w.states, s)
+	s.state.Start(&s.out)
+	w.net.route(s.participant, s.out.Messages)
+	s.out.Reset()
+	return nil
+}
+
+// stepShard gives a State one message. A sample of the refused ones is watched for changing nothing.
+func (w *world) stepShard(s *shard, m wire.Message) {
+	var before [32]byte
+	watched := w.rand.IntN(8) == 0
+	if watched {
+		before = digestOf(s.state)
+	}
+	err := s.state.Step(m, &s.out)
+	if err != nil {
+		w.count.Refused++
+		if watched && before != digestOf(s.state) {
+			w.problem("%s changed by a message that it refused: %v: %v", s.name, m, err)
+		}
+	}
+	w.net.route(s.participant, s.out.Messages)
+	s.out.Reset()
+}
+
+func (w *world) buildAgent(i int) error {
+	id := do.WellKnown(uint64(9101 + i))
+	w.trace.names[id] = fmt.Sprint("agent", i+1)
+	a := &agent{w: w}
+	var err error
+	a.state, err = clientagent.New(clientagent.Config{
+		Instance: id, Heartbeat: 4 * time.Second, OpeningTimeout: 1500 * time.Millisecond, History: 2 * time.Second,
+		AliasRest: 300 * time.Millisecond, RequestTimeout: 3 * time.Second, CallTimeout: 2 * time.Second,
+		WriteStall: 2 * time.Second, Behind: 4 << 10, Backlog: 256 << 10,
+	})
+	if err != nil {
+		return err
+	}
+	a.conns = map[do.ID]*conn{}
+	a.participant = w.net.join(fmt.Sprint("agent", i+1), true, func(m wire.Message) { a.step(m) })
+	w.agents = append(w.agents, a)
+	a.state.Start(&a.out)
+	a.flush()
+	return nil
+}
+
+// every does f again and again, at slightly varying distances, until the world ends.
+func (w *world) every(d int64, f func()) {
+	w.after(d/2+w.within(d), func() {
+		f()
+		w.every(d, f)
+	})
+}
+
+func (w *world) tickServers() {
+	m := wire.Message{Body: &wire.Tick{Unix: w.now}}
+	for _, s := range w.states {
+		_ = s.state.Step(m, &s.out)
+		w.net.route(s.participant, s.out.Messages)
+		s.out.Reset()
+	}
+	_ = w.db.state.Step(m, &w.db.out)
+	w.flushDatabase()
+	for _, a := range w.agents {
+		a.tick()
+	}
+}
+
+func (w *world) tickRepositories() {
+	for _, a := range w.ais {
+		if a != nil {
+			a.run(func() { a.ai.Tick(w.now) })
+		}
+	}
+	for _, c := range w.clients {
+		if c.client != nil {
+			c.run(func() { c.client.Tick(w.now) })
+		}
+	}
+}
+
+// within draws a time below d.
+func (w *world) within(d int64) int64 { return w.rand.Int64N(d) }
+
+// chance is true in percent of a hundred cases.
+func (w *world) chance(percent int) bool { return w.rand.IntN(100) < percent }
+
+// delay draws how long a message is under way: mostly below a millisecond or two, sometimes long.
+func (w *world) delay() int64 {
+	switch n := w.rand.IntN(100); {
+	case w.mild || n < 60:
+		return 50_000 + w.within(ms)
+	case n < 96:
+		return w.within(8 * ms)
+	}
+	return w.within(80 * ms)
+}
+
+// disturb cuts a link, kills an AI, stalls or hangs up a client.
+func (w *world) disturb() {
+	if !w.playing {
+		return
+	}
+	n := w.rand.IntN(10)
+	if w.opts.Whole {
+		n = max(n, 4)
+	}
+	switch {
+	case n < 2:
+		a := w.agents[w.rand.IntN(len(w.agents))]
+		w.net.cut(a.participant, w.within(400*ms))
+	case n < 4:
+		if a := w.ais[w.rand.IntN(len(w.ais))]; a != nil {
+			a.cut = true
+			w.net.cut(a.part, w.within(400*ms))
+		}
+	case n < 5:
+		i := w.rand.IntN(len(w.ais))
+		if w.ais[i] != nil {
+			w.killAI(i)
+			w.after(w.within(second), func() { w.startAI(i) })
+		}
+	case n < 8:
+		c := w.clients[w.rand.IntN(len(w.clients))]
+		c.stall(w.within(2500 * ms))
+	default:
+		w.clients[w.rand.IntN(len(w.clients))].hangUp()
+	}
+}
+
+// play lets everything happen until there were enough steps.
+func (w *world) play() {
+	for w.steps < w.opts.Steps && len(w.problems) == 0 {
+		w.step()
+	}
+	w.playing, w.mild = false, true
+}
+
+// quietFor is how long time goes on after the last action: longer than every time-out, and than two digests.
+const quietFor = 9 * second
+
+// calm lets the world come to rest.
+func (w *world) calm() {
+	for end := w.now + quietFor; w.now < end && len(w.problems) == 0; {
+		w.step()
+	}
+}
+
+// close ends the repositories: their coroutines must not be left behind.
+func (w *world) close() {
+	w.playing = false
+	for _, a := range w.ais {
+		if a != nil {
+			a.generated = -1
+			a.run(func() { a.ai.Close() })
+		}
+	}
+	for _, c := range w.clients {
+		if c.client != nil {
+			c.run(func() { c.client.Close() })
+		}
+	}
+}
+
+// counters are those of the world with those that its parts keep.
+func (w *world) counters() Counters {
+	c := w.count
+	for _, a := range w.agents {
+		s := a.state.Stats()
+		c.AliasesReused += int(s.AliasesReused)
+		c.Repairs += int(s.Repairs + s.Gaps)
+		for _, e := range s.Ejects {
+			c.Ejects += int(e.Count)
+		}
+		if s.Panics > 0 {
+			w.problem("%s caught a panic: %s", a.name, s.LastPanic)
+		}
+	}
+	return c
+}
