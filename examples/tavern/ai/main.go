@@ -1,0 +1,72 @@
+// Command ai runs the tavern's world: the game logic as a program of its own, that joins a running daemon.
+//
+//	otpd run --dev
+//	go run ./examples/tavern/ai --join "$(cat otpd-data/join.url)"
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/otpd/otpd/ai"
+	"github.com/otpd/otpd/examples/tavern"
+	"github.com/otpd/otpd/uberdog/auth/accounts"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "tavern ai:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	join := flag.String("join", os.Getenv("OTPD_JOIN"), "the daemon's join `URL`, which it leaves in DATA/join.url (or OTPD_JOIN)")
+	cheap := flag.Bool("cheap-passwords", false, "hash passwords at a cost that protects nobody: for tests")
+	flag.Parse()
+	if *join == "" {
+		return fmt.Errorf("no join URL: give --join or set OTPD_JOIN")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	registry, err := tavern.AIRegistry()
+	if err != nil {
+		return err
+	}
+	connecting, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	repo, err := ai.Connect(connecting, ai.Config{URL: *join, Registry: registry, Name: "tavern"})
+	if err != nil {
+		return err
+	}
+	opts := tavern.Options{}
+	if *cheap {
+		opts.Accounts.Params = accounts.Cheap()
+	}
+	world, err := tavern.NewAI(repo, opts)
+	if err != nil {
+		repo.Close()
+		return err
+	}
+	go announce(ctx, world, stop)
+	if err := repo.Run(ctx); err != nil {
+		return err
+	}
+	return world.Err()
+}
+
+// announce says when the street stands, or ends the program when it cannot be built.
+func announce(ctx context.Context, w *tavern.World, stop func()) {
+	if err := w.Wait(ctx); err != nil {
+		stop()
+		return
+	}
+	slog.Info("the street is open")
+}
