@@ -1,0 +1,271 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/otpd/otpd/cmd/otpd/internal/daemon"
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/examples/tavern"
+)
+
+// Options are what `otpd demo` is told.
+type Options struct {
+	Bots   int
+	For    time.Duration // 0: until ctx ends
+	Hz     int
+	DB     string
+	Data   string
+	Seed   uint64
+	JSON   bool
+	Split  bool
+	Record string // empty: recorded in Data while For is above 0, and kept only when the check fails
+
+	Out  io.Writer // lines for people, and the JSON object
+	Errs io.Writer // what child processes log
+	Log  *slog.Logger
+}
+
+// demo is one run.
+type demo struct {
+	opts     Options
+	world    world
+	bots     []*tavern.Bot
+	receipts *receipts
+	record   string
+	keep     bool // the recordings, whatever happens
+
+	stopBots context.CancelFunc
+	wg       sync.WaitGroup
+
+	settled time.Time // end of the login phase
+	before  sum       // what there was then
+}
+
+// loginPhase is how long bots get to log in before figures count.
+const loginPhase = 2 * time.Second
+
+// Run shows the world and returns what happened. An error says why it could not, or was not as it should be.
+func Run(ctx context.Context, opts Options) (Summary, error) {
+	d := &demo{opts: opts}
+	if err := d.prepare(); err != nil {
+		return Summary{}, err
+	}
+	started := time.Now()
+	if err := d.startWorld(ctx); err != nil {
+		return Summary{}, err
+	}
+	d.say("world up in %v: clients %v, admin http://%s, data %s, seed %d (password hashes are cheap ones, for the demo only)",
+		time.Since(started).Round(time.Millisecond), d.world.addrs(), d.world.adminAddr(), opts.Data, opts.Seed)
+	d.startBots()
+	d.watch(ctx)
+	summary, failure := d.finish()
+	d.stopBots()
+	d.wg.Wait()
+	failure = errors.Join(failure, d.world.stop(), d.receipts.save())
+	d.tidyRecord(failure)
+	return summary, failure
+}
+
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintf(d.opts.Out, format+"\n", args...)
+}
+
+func (d *demo) prepare() (err error) {
+	if err := os.MkdirAll(d.opts.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if d.receipts, err = loadReceipts(d.opts.Data, d.opts.DB); err != nil {
+		return err
+	}
+	d.record, d.keep = d.opts.Record, d.opts.Record != ""
+	if d.record == "" && d.opts.For > 0 {
+		d.record = filepath.Join(d.opts.Data, "record")
+		return os.RemoveAll(d.record)
+	}
+	return nil
+}
+
+// config is the daemon's: free ports on loopback.
+func (d *demo) config() daemon.Config {
+	return daemon.Config{
+		Listen: "127.0.0.1:0", Data: d.opts.Data, DB: d.opts.DB, Dev: true, Partitions: 16, States: 4, Agents: 1,
+		Bus: "127.0.0.1:0", Admin: "127.0.0.1:0", Heartbeat: 30 * time.Second, Record: d.record,
+		LogLevel: "warn", LogFormat: "auto",
+	}
+}
+
+func (d *demo) startWorld(ctx context.Context) (err error) {
+	if d.opts.Split {
+		d.world, err = startSplit(ctx, d.config(), d.opts.Errs)
+		return err
+	}
+	cfg := d.config()
+	cfg.Bus = "" // nobody joins
+	d.world, err = startLocal(ctx, cfg, d.opts.Log)
+	return err
+}
+
+func (d *demo) startBots() {
+	ctx, stop := context.WithCancel(context.Background())
+	d.stopBots = stop
+	addrs := d.world.addrs()
+	for i := range d.opts.Bots {
+		name := fmt.Sprintf("bot-%03d", i+1)
+		known := d.receipts.known(name)
+		bot := tavern.NewBot(tavern.BotConfig{
+			Addr: addrs[i%len(addrs)], TLS: d.world.tls(), Name: name, Password: "password of " + name, Known: known,
+			Seed: d.opts.Seed + uint64(i), Hz: d.opts.Hz, Log: d.opts.Log,
+		})
+		d.bots = append(d.bots, bot)
+		d.wg.Go(func() { bot.Run(ctx) })
+	}
+}
+
+// watch prints a line each second until the time is over.
+func (d *demo) watch(ctx context.Context) {
+	if d.opts.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.opts.For)
+		defer cancel()
+	}
+	began := time.Now()
+	settle := time.NewTimer(min(loginPhase, max(d.opts.For/4, 100*time.Millisecond)))
+	if d.opts.For == 0 {
+		settle.Reset(loginPhase)
+	}
+	defer settle.Stop()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	last := d.sum()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-settle.C:
+			d.settled, d.before = time.Now(), d.sum()
+		case now := <-second.C:
+			s := d.sum()
+			stats, err := d.world.stats(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				d.opts.Log.Warn("no figures from the daemon", "err", err)
+			}
+			d.say("%s", line(now.Sub(began), s, last, stats))
+			last = s
+		}
+	}
+}
+
+// finish brings the world to rest, compares, and sums up.
+func (d *demo) finish() (Summary, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	moving := d.sum()
+	if d.settled.IsZero() {
+		d.settled = time.Now()
+	}
+	measured := time.Since(d.settled)
+	for _, b := range d.bots {
+		b.Stop()
+	}
+	var failure error
+	for _, b := range d.bots {
+		if err := b.Rest(ctx); err != nil {
+			failure = errors.Join(failure, fmt.Errorf("%s does not come to rest: %w", b.Name(), err))
+		}
+	}
+	if err := d.quiet(ctx); err != nil {
+		failure = errors.Join(failure, err)
+	}
+	watchers, err := d.views(ctx)
+	failure = errors.Join(failure, err)
+	truth, err := d.world.truth(ctx)
+	failure = errors.Join(failure, err)
+	stats, err := d.world.stats(ctx)
+	failure = errors.Join(failure, err)
+	schema, err := schema()
+	failure = errors.Join(failure, err)
+	if failure != nil {
+		return Summary{}, failure
+	}
+	diffs := Compare(truth, schema, watchers)
+	for _, line := range diffs {
+		d.say("diverged: %s", line)
+	}
+	persisted, err := d.receipts.compare(d.bots)
+	s := d.summary(moving, measured, stats, truth, watchers, len(diffs), persisted)
+	return s, errors.Join(err, s.judge(d.opts, measured))
+}
+
+// quiet waits until the world has settled: half a second without a delivery, and 1.5 s since the movement ended, so
+// that the digests have run; 5 s at most.
+func (d *demo) quiet(ctx context.Context) error {
+	began := time.Now()
+	last, since := d.sum().deliveries, began
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case now := <-look.C:
+			if n := d.sum().deliveries; n != last {
+				last, since = n, now
+			}
+			if now.Sub(since) >= 1500*time.Millisecond {
+				return nil
+			}
+			if now.Sub(began) > 5*time.Second {
+				return errors.New("the world does not go quiet within 5 s after all movement ended")
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// views takes each bot's view, once.
+func (d *demo) views(ctx context.Context) ([]Watcher, error) {
+	var out []Watcher
+	for _, b := range d.bots {
+		v, err := b.View(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", b.Name(), err)
+		}
+		w := Watcher{Name: v.Name, Session: do.Session(v.Session.ID), Objects: v.Objects}
+		for _, in := range v.Interests {
+			w.Interests = append(w.Interests, Zones(in))
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// tidyRecord keeps the recordings of a run that failed, and says where they are.
+func (d *demo) tidyRecord(failure error) {
+	switch {
+	case d.record == "":
+	case failure != nil:
+		d.say("the recorded inputs are in %s: otpd replay %s", d.record, d.record)
+	case !d.keep:
+		if err := os.RemoveAll(d.record); err != nil {
+			d.opts.Log.Warn("recordings not removed", "err", err)
+		}
+	}
+}
+
+func schema() (*do.Schema, error) {
+	r, err := tavern.AIRegistry()
+	if err != nil {
+		return nil, err
+	}
+	return r.Schema(), nil
+}
