@@ -1,0 +1,30 @@
+# make test is the whole check, and does all of its own set-up. The other targets are parts of it or tools.
+
+export GOFLAGS ?= -buildvcs=false
+
+.PHONY: build test install lint fuzz sim bench
+
+build:
+	go build -o bin/otpd ./cmd/otpd
+
+test:
+	@bash scripts/test.sh
+
+install:
+	go install ./cmd/otpd
+
+lint:
+	@bash scripts/test.sh build vet staticcheck format tidy
+
+# FUZZTIME is the time for each target, e.g. make fuzz FUZZTIME=1m
+fuzz:
+	@bash scripts/test.sh fuzz
+
+# SEEDS is how many worlds are simulated, e.g. make sim SEEDS=10000
+sim:
+	@bash scripts/test.sh sim
+
+# BENCH picks the benchmarks; compare two outputs with: go tool benchstat old.txt new.txt
+BENCH ?= .
+bench:
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
