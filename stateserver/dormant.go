@@ -119,6 +119,8 @@ func (s *State) serve(p *parking, m *wire.Message, out *wire.Outbox) (waits bool
 		s.getDormant(p.record, b.Fields, false, r, out)
 	case *wire.GetAll:
 		s.getAllDormant(p.record, r, out)
+	case *wire.GetClass:
+		out.SendTo(r.from, s.speaker(r.id), &wire.GetClassResp{Context: r.context, DO: r.id, Class: p.record.number})
 	default:
 		// Nothing that is served from the database: the object is not there, unless this creates it.
 		_ = s.dispatch(m, out)
@@ -282,7 +284,7 @@ func (s *State) failLoad(p *parking, code wire.Code, text string, out *wire.Outb
 		m := p.queue[0]
 		p.queue = p.queue[1:]
 		switch m.Body.(type) {
-		case *wire.Activate, *wire.SetFields, *wire.DeleteFields, *wire.GetField, *wire.GetFields, *wire.GetAll:
+		case *wire.Activate, *wire.SetFields, *wire.DeleteFields, *wire.GetField, *wire.GetFields, *wire.GetAll, *wire.GetClass:
 			_ = s.fail(requestOf(&m), code, text, out)
 		default:
 			_ = s.dispatch(&m, out)

@@ -44,6 +44,8 @@ func subject(b wire.Body) (id do.ID, ok bool) {
 		return b.DO, true
 	case *wire.DeleteFields:
 		return b.DO, true
+	case *wire.GetClass:
+		return b.DO, true
 	case *wire.Create:
 		return b.DO, true
 	case *wire.Activate:
@@ -79,7 +81,15 @@ func about(b wire.Body) do.ID {
 		return b.Parent
 	case *wire.GetChildren:
 		return b.DO
+	case *wire.GetZonesCount:
+		return b.Parent
+	case *wire.GetChildCount:
+		return b.DO
+	case *wire.GetActiveZones:
+		return b.DO
 	case *wire.DeleteChildren:
+		return b.Parent
+	case *wire.DeleteZones:
 		return b.Parent
 	}
 	return do.ID{}
@@ -179,6 +189,8 @@ func requestOf(m *wire.Message) request {
 		r.context = b.Context
 	case *wire.DeleteFields:
 		r.context = b.Context
+	case *wire.GetClass:
+		r.context = b.Context
 	case *wire.Create:
 		r.context = b.Context
 	case *wire.Activate:
@@ -207,6 +219,14 @@ func requestOf(m *wire.Message) request {
 		r.context, r.id = b.Context, b.Parent
 	case *wire.GetChildren:
 		r.context, r.id = b.Context, b.DO
+	case *wire.GetZonesCount:
+		r.context, r.id = b.Context, b.Parent
+	case *wire.GetChildCount:
+		r.context, r.id = b.Context, b.DO
+	case *wire.GetActiveZones:
+		r.context, r.id = b.Context, b.DO
+	case *wire.DeleteZones:
+		r.context, r.id = b.Context, b.Parent
 	}
 	return r
 }

@@ -123,6 +123,10 @@ func (c *cluster) draw() wire.Message {
 	case 11:
 		switch rapid.IntRange(0, 4).Draw(t, "rare") {
 		case 0:
+			if rapid.Bool().Draw(t, "zones") {
+				m.Body = &wire.DeleteZones{Context: context, Parent: id, Zones: []do.Zone{2, 0, 2}}
+				break
+			}
 			m.Body = &wire.DeleteChildren{Context: context, Parent: id}
 		case 1:
 			m.To = []do.Channel{do.Control(do.RoleStateServer)}

@@ -70,13 +70,9 @@ func (s *State) inZones(parent do.ID, zones []do.Zone) (here []*object, away []*
 		slices.SortFunc(away, compareChildren)
 		return here, away
 	}
-	sorted := slices.Clone(zones)
-	slices.Sort(sorted)
-	for _, z := range slices.Compact(sorted) {
-		if p := s.places[do.Location{Parent: parent, Zone: z}]; p != nil {
-			here = append(here, p.members...)
-			away = append(away, p.away...)
-		}
+	for _, p := range s.placesIn(parent, zones) {
+		here = append(here, p.members...)
+		away = append(away, p.away...)
 	}
 	slices.SortFunc(here, compareObjects)
 	slices.SortFunc(away, compareChildren)

@@ -173,6 +173,8 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 		return s.create(m, b, out)
 	case *wire.Activate:
 		return s.activate(m, b, out)
+	case *wire.GetClass:
+		return s.getClass(m, b, out)
 	case *wire.GetActivated:
 		return s.getActivated(m, b, out)
 	case *wire.Unload:
@@ -181,6 +183,8 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 		return s.deleteRAM(m, b, out)
 	case *wire.DeleteChildren:
 		return s.deleteChildren(m, b, out)
+	case *wire.DeleteZones:
+		return s.deleteZones(m, b, out)
 	case *wire.DeleteAIObjects:
 		return s.deleteAIObjects(m, b, out)
 
@@ -219,6 +223,12 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 		return s.askEntries(m, b, out)
 	case *wire.GetChildren:
 		return s.getChildren(m, b, out)
+	case *wire.GetZonesCount:
+		return s.getZonesCount(m, b, out)
+	case *wire.GetChildCount:
+		return s.getChildCount(m, b, out)
+	case *wire.GetActiveZones:
+		return s.getActiveZones(m, b, out)
 
 	// Calls.
 	case *wire.Call:

@@ -2,6 +2,7 @@ package stateserver
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
@@ -51,6 +52,15 @@ func (w *twin) apply(m wire.Message) wire.Code {
 			return wire.CodeNoObject
 		}
 		w.removeChildren(b.Parent)
+	case *wire.DeleteZones:
+		if w.objects[b.Parent] == nil {
+			return wire.CodeNoParent
+		}
+		for id, o := range w.objects {
+			if o.at.Parent == b.Parent && slices.Contains(b.Zones, o.at.Zone) {
+				w.remove(id)
+			}
+		}
 	case *wire.SetAI:
 		return w.setAI(b)
 	case *wire.SetOwner:

@@ -55,7 +55,14 @@ const (
 	TypeGetOwnerResp            Type = 2065
 	TypeGetZonesObjects         Type = 2102
 	TypeGetChildren             Type = 2104
+	TypeGetZonesCount           Type = 2112
+	TypeGetZonesCountResp       Type = 2113
+	TypeGetChildCount           Type = 2114
+	TypeGetChildCountResp       Type = 2115
+	TypeDeleteZones             Type = 2122
 	TypeDeleteChildren          Type = 2124
+	TypeGetActiveZones          Type = 2125
+	TypeGetActiveZonesResp      Type = 2126
 	TypeActivate                Type = 2201
 	TypeGetActivated            Type = 2207
 	TypeActivated               Type = 2208
@@ -77,6 +84,8 @@ const (
 	TypeCall                    Type = 5011
 	TypeCallReply               Type = 5012
 	TypeAskHeld                 Type = 5013
+	TypeGetClass                Type = 5014
+	TypeGetClassResp            Type = 5015
 	TypeDBFind                  Type = 5100
 	TypeDBFound                 Type = 5101
 	TypeDBChanged               Type = 5102
@@ -160,7 +169,14 @@ var messages = []spec{
 	{2065, "GetOwnerResp", "state server", "who asked", func() Body { return new(GetOwnerResp) }},
 	{2102, "GetZonesObjects", "agent, AI", "the parent", func() Body { return new(GetZonesObjects) }},
 	{2104, "GetChildren", "anybody", "the parent", func() Body { return new(GetChildren) }},
+	{2112, "GetZonesCount", "anybody", "the parent", func() Body { return new(GetZonesCount) }},
+	{2113, "GetZonesCountResp", "state server", "who asked", func() Body { return new(GetZonesCountResp) }},
+	{2114, "GetChildCount", "anybody", "the object", func() Body { return new(GetChildCount) }},
+	{2115, "GetChildCountResp", "state server", "who asked", func() Body { return new(GetChildCountResp) }},
+	{2122, "DeleteZones", "AI; state server", "the parent; the children of a parent", func() Body { return new(DeleteZones) }},
 	{2124, "DeleteChildren", "AI; state server", "the parent; the children of a parent", func() Body { return new(DeleteChildren) }},
+	{2125, "GetActiveZones", "anybody", "the object", func() Body { return new(GetActiveZones) }},
+	{2126, "GetActiveZonesResp", "state server", "who asked", func() Body { return new(GetActiveZonesResp) }},
 	{2201, "Activate", "AI, UberDOG", "the object's channel", func() Body { return new(Activate) }},
 	{2207, "GetActivated", "anybody", "the object's channel", func() Body { return new(GetActivated) }},
 	{2208, "Activated", "state server", "who asked", func() Body { return new(Activated) }},
@@ -182,6 +198,8 @@ var messages = []spec{
 	{5011, "Call", "agent, AI; state server", "the object; its AI or owner", func() Body { return new(Call) }},
 	{5012, "CallReply", "state server, or an UberDOG's process", "the caller", func() Body { return new(CallReply) }},
 	{5013, "AskHeld", "agent, AI, after a lost link", "control stateserver, or an object: its State alone", func() Body { return new(AskHeld) }},
+	{5014, "GetClass", "anybody", "the object's channel", func() Body { return new(GetClass) }},
+	{5015, "GetClassResp", "state server", "who asked", func() Body { return new(GetClassResp) }},
 	{5100, "DBFind", "AI, UberDOG", "control database", func() Body { return new(DBFind) }},
 	{5101, "DBFound", "database", "who asked", func() Body { return new(DBFound) }},
 	{5102, "DBChanged", "database, as who wrote", "the object's record", func() Body { return new(DBChanged) }},

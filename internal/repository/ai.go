@@ -266,7 +266,15 @@ func contextOf(b wire.Body) (uint32, bool) {
 		return b.Context, true
 	case *wire.Activated:
 		return b.Context, true
+	case *wire.GetClassResp:
+		return b.Context, true
 	case *wire.Children:
+		return b.Context, true
+	case *wire.GetZonesCountResp:
+		return b.Context, true
+	case *wire.GetChildCountResp:
+		return b.Context, true
+	case *wire.GetActiveZonesResp:
 		return b.Context, true
 	case *wire.DBObject:
 		return b.Context, true

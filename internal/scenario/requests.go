@@ -23,7 +23,8 @@ import (
 //	move avatar1 to=street/21 / where avatar1
 //	setai avatar1 ai=ai2 / setai avatar1 inherit / getai avatar1
 //	setowner avatar1 owner=client1 / getowner avatar1
-//	delete avatar1 / deletechildren street / deleteai ai1 to=avatar1
+//	delete avatar1 / deletechildren street / deletezones street zones=20,21 / deleteai ai1 to=avatar1
+//	count street zones=20,21 / childcount street / activezones street / getclass avatar1
 //	query street zones=20,21 / ask street zones=20 dos=avatar1 asker=agent1 / children street
 //	call avatar1 Buy {Item:"hat"} caller=client1 deadline=500ms
 //	bundle avatar1 durable, and below it: set avatar1 HP=3 / move avatar1 to=street/20 / reply client1 Buy {Paid:3} call=1
@@ -85,6 +86,12 @@ func (w *World) body(cmd *Command, id do.ID, context uint32) (wire.Body, error) 
 		zones, _ := cmd.Get("zones")
 		list, err := w.Zones(zones)
 		return &wire.GetZonesObjects{Context: context, Parent: id, Zones: list}, err
+	case "count":
+		list, err := w.zonesArg(cmd)
+		return &wire.GetZonesCount{Context: context, Parent: id, Zones: list}, err
+	case "deletezones":
+		list, err := w.zonesArg(cmd)
+		return &wire.DeleteZones{Context: context, Parent: id, Zones: list}, err
 	case "ask":
 		return w.askEntries(cmd, id)
 	case "call":
@@ -116,8 +123,23 @@ func bare(name string, id do.ID, context uint32) wire.Body {
 		return &wire.DeleteChildren{Context: context, Parent: id}
 	case "children":
 		return &wire.GetChildren{Context: context, DO: id}
+	case "childcount":
+		return &wire.GetChildCount{Context: context, DO: id}
+	case "activezones":
+		return &wire.GetActiveZones{Context: context, DO: id}
+	case "getclass":
+		return &wire.GetClass{Context: context, DO: id}
 	}
 	return nil
+}
+
+// zonesArg reads zones=20,21, or nothing.
+func (w *World) zonesArg(cmd *Command) ([]do.Zone, error) {
+	s, ok := cmd.Get("zones")
+	if !ok {
+		return nil, nil
+	}
+	return w.Zones(s)
 }
 
 func (w *World) arg(cmd *Command, key string) (do.Channel, error) {
