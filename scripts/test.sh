@@ -11,7 +11,7 @@ stages=(tools build vet staticcheck format tidy tests sim fuzz)
 
 export GOFLAGS="${GOFLAGS:--buildvcs=false}"
 : "${FUZZTIME:=3s}"
-: "${SEEDS:=100}"
+: "${SEEDS:=300}"
 # The go command needs a place for its caches, even for a user without a home.
 if [ -z "${HOME:-}" ]; then
 	HOME=$(mktemp -d)

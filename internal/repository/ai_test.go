@@ -321,6 +321,33 @@ func TestRule78NewIncarnation(t *testing.T) {
 	require.NotNil(t, x.a.Find(id), "of the life before")
 }
 
+// rule 78: the end of a life was lost with the link. What the State then says of the next one, which is out of view
+// and not ours, ends what is here and puts nothing in its place.
+func TestRule78NextLifeElsewhere(t *testing.T) {
+	e := wire.Entry{DO: do.NewID(2, 1, 5), Version: do.Version{Inc: 3, N: 7}, Location: streetAt}
+	next := do.Version{Inc: 4, N: 8}
+	elsewhere := e
+	elsewhere.Version, elsewhere.Location = next, do.Location{Parent: do.WellKnown(11), Zone: 2}
+	for name, answer := range map[string]*wire.ZoneEntries{
+		"an entry":  {Parent: street, Entries: []wire.Entry{elsewhere}},
+		"not there": {Parent: street, Gone: []wire.Listed{{DO: e.DO, Version: next}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newAITest(t)
+			here := e
+			here.Class, here.AI, here.Fields = x.class.Number(), x.a.Channel(), values(t, x.class, "Name", "Pete")
+			x.step(&wire.EnterAI{Entry: here})
+			x.step(&wire.LinkLost{})
+			for i := range answer.Entries {
+				answer.Entries[i].Class, answer.Entries[i].Fields = here.Class, here.Fields
+			}
+			x.step(answer)
+			require.Equal(t, []string{`generate Pete mood=""`, "delete Pete"}, x.heard())
+			require.Zero(t, x.a.Len())
+		})
+	}
+}
+
 // rule 171: an UberDOG's answer goes straight to the caller, and not before the effects are acknowledged.
 func TestRule171UberDOG(t *testing.T) {
 	x := newAITest(t)

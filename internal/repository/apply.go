@@ -118,7 +118,7 @@ type entry struct {
 // fields, OnGenerate, then the others (rule 156).
 func (s *State) enter(e entry, mark func(o *object)) (*object, error) {
 	o := s.objects[e.id]
-	if o != nil && o.version.Inc != 0 && e.version.Inc > o.version.Inc {
+	if o != nil && o.outlived(e.version) {
 		// Another life of the same DoID: the one before ended unseen (rule 78).
 		s.end(o, Delete)
 		o = nil

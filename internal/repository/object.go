@@ -93,6 +93,9 @@ func (o *object) here() bool { return o.held() || o.told }
 // held is here but for what was only declared, of which there are no values.
 func (o *object) held() bool { return o.seen || o.owned || o.run || o.making || o.dog }
 
+// outlived reports whether v is of a later life of the same DoID: the one that is here ended unseen (rule 78).
+func (o *object) outlived(v do.Version) bool { return o.version.Inc != 0 && v.Inc > o.version.Inc }
+
 func (o *object) pendingOf(n fields.Number) *pending {
 	for i := range o.pend {
 		if o.pend[i].number == n {

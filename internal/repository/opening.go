@@ -191,7 +191,12 @@ func (a *AI) see(e *wire.Entry) {
 		a.take(e, coversSeen, func(o *object) { o.seen = true })
 		return
 	}
-	if o := a.objects[e.DO]; o != nil && e.Version.Compare(o.version) >= 0 {
+	o := a.objects[e.DO]
+	switch {
+	case o == nil || e.Version.Compare(o.version) < 0:
+	case o.outlived(e.Version):
+		a.end(o, Delete)
+	default:
 		a.take(e, coversSeen, func(o *object) { o.seen = false })
 		a.leaveView(o)
 	}
@@ -214,7 +219,7 @@ func (a *AI) notThere(parent do.ID, l *wire.Listed) {
 	if o == nil || o.making || o.dog {
 		return
 	}
-	if l.Version.IsZero() {
+	if l.Version.IsZero() || o.outlived(l.Version) {
 		a.end(o, Delete)
 		return
 	}
