@@ -150,12 +150,12 @@ func (s *State) directed(m *wire.Message, id do.ID, set fields.Map) {
 	}
 	var alias uint32
 	if _, ok := s.uberdogs[id]; ok {
-		alias = UberDOGAlias(id)
+		alias = wire.UberDOGAlias(id)
 	}
 	for _, t := range s.addressees(m.To) {
 		if g := s.gripOf(t, id); g != nil && g.told {
 			alias = g.o.alias
-		} else if alias < uberDOGAliases {
+		} else if alias < wire.UberDOGAliases {
 			continue
 		}
 		s.send(t, directedFrame(alias, set))
@@ -171,9 +171,3 @@ func directedFrame(alias uint32, set fields.Map) wire.Frame {
 	it.Next()
 	return &wire.ClientUpdate{Alias: alias, Field: it.Number(), Value: it.Value()}
 }
-
-// uberDOGAliases is the first of the aliases that name UberDOGs to clients: they never enter.
-const uberDOGAliases = uint32(1) << 31
-
-// UberDOGAlias is the alias by which frames to clients name a well-known UberDOG: its number with the high bit set.
-func UberDOGAlias(id do.ID) uint32 { return uberDOGAliases | uint32(id.Number()) }

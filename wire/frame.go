@@ -64,6 +64,12 @@ func AliasRef(alias uint32) Ref { return Ref(alias) }
 // UberDOGRef is the Ref of the UberDOG with the well-known number n, which must be below 1<<63.
 func UberDOGRef(n uint64) Ref { return -Ref(n) }
 
+// UberDOGAliases is the first of the aliases that name UberDOGs to clients: they never enter.
+const UberDOGAliases = uint32(1) << 31
+
+// UberDOGAlias is the alias by which frames to clients name a well-known UberDOG: its number with the high bit set.
+func UberDOGAlias(id do.ID) uint32 { return UberDOGAliases | uint32(id.Number()) }
+
 // Alias is the alias that r is, if it is one.
 func (r Ref) Alias() (alias uint32, ok bool) {
 	if r <= 0 || r > math.MaxUint32 {

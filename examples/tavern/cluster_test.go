@@ -27,7 +27,7 @@ func newCluster(t *testing.T) *cluster {
 	require.NoError(t, err)
 	repo, err := ai.Connect(t.Context(), ai.Config{Director: c.Director, Registry: registry, Name: "tavern", Log: c.Log})
 	require.NoError(t, err)
-	c.world, err = NewAI(repo, Options{Accounts: accounts.Config{Params: accounts.Cheap()}})
+	c.world, err = NewAI(repo, Options{Accounts: accounts.Config{Params: accounts.Cheap(), AddressBurst: -1, Log: c.Log}})
 	require.NoError(t, err)
 	c.Run(repo.Run)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -74,22 +74,32 @@ func (v *visit) login(ctx context.Context) error {
 		return err
 	}
 	who := auth.Credentials{Name: v.b.cfg.Name, Password: v.b.cfg.Password}
-	if !v.b.known.Load() {
-		_, err := a.Register.Call(ctx, who)
-		v.count(err, client.CodeUnique, client.CodeOverload)
-		if err == nil {
+	for {
+		if err = v.identify(ctx, a, who); err == nil {
 			v.b.known.Store(true)
 			return nil
 		}
+		wait, again := auth.RetryAfter(err)
+		if !again {
+			return err
+		}
+		// Too many at once: the server said when to come again. Not all of them at the same moment.
+		if err := v.r.Sleep(ctx, v.dice.between(wait, 2*wait)); err != nil {
+			return err
+		}
+	}
+}
+
+func (v *visit) identify(ctx context.Context, a *auth.Auth, who auth.Credentials) error {
+	if !v.b.known.Load() {
+		_, err := a.Register.Call(ctx, who)
+		v.count(err, client.CodeUnique, client.CodeOverload, client.CodeRate)
 		if !errors.Is(err, client.CodeUnique) {
 			return err
 		}
 	}
-	_, err = a.Login.Call(ctx, who)
-	v.count(err, client.CodeOverload)
-	if err == nil {
-		v.b.known.Store(true)
-	}
+	_, err := a.Login.Call(ctx, who)
+	v.count(err, client.CodeOverload, client.CodeRate)
 	return err
 }
 

@@ -21,6 +21,7 @@ type Options struct {
 type World struct {
 	// Set by NewAI, then read-only.
 	repo  *ai.Repository
+	auth  *accounts.AuthUD
 	built chan struct{} // closed when err is set
 
 	err error // Set before built is closed, then read-only.
@@ -44,13 +45,14 @@ func AIRegistry() (*do.Registry, error) {
 // street. It is called on the repository's loop, or before that runs.
 func NewAI(repo *ai.Repository, opts Options) (*World, error) {
 	w := &World{repo: repo, built: make(chan struct{})}
-	if err := accounts.Serve(repo, opts.Accounts); err != nil {
+	var err error
+	if w.auth, err = accounts.Serve(repo, opts.Accounts); err != nil {
 		return nil, err
 	}
 	if err := uberdog.Serve(repo, RealmID(), &RealmUD{world: w}); err != nil {
 		return nil, err
 	}
-	err := repo.Do(func(ctx context.Context) error {
+	err = repo.Do(func(ctx context.Context) error {
 		defer close(w.built)
 		w.err = w.build(ctx)
 		return w.err

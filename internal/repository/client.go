@@ -209,6 +209,7 @@ func (c *Client) UberDOG(id do.ID) (any, error) {
 			return nil, fmt.Errorf("repository: uberdog %s: %w: no Go type for class %s", id, ErrSchema, b.Class)
 		}
 		c.dogs[id], c.objects[id] = o, o
+		c.byAlias[wire.UberDOGAlias(id)] = o // it may send events to this client alone (rule 171)
 		return o.inst.Target(), nil
 	}
 	return nil, fmt.Errorf("repository: uberdog %s: %w", id, ErrNoObject)

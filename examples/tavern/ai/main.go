@@ -28,7 +28,10 @@ func main() {
 
 func run() error {
 	join := flag.String("join", os.Getenv("OTPD_JOIN"), "the daemon's join `URL`, which it leaves in DATA/join.url (or OTPD_JOIN)")
-	cheap := flag.Bool("cheap-passwords", false, "hash passwords at a cost that protects nobody: for tests")
+	opts := tavern.Options{}
+	flag.TextVar(&opts.Accounts.Sessions, "sessions", accounts.KickOld, "what becomes of a login while the account has a session: `kick` the old one, refuse the new one, allow both")
+	cheap := flag.Bool("cheap-passwords", false, "hash passwords at a cost that protects nobody, and let one address log in as often as it likes: for tests")
+	open := flag.Bool("open", false, "let anybody in by a ticket that is a name: for development")
 	flag.Parse()
 	if *join == "" {
 		return fmt.Errorf("no join URL: give --join or set OTPD_JOIN")
@@ -46,9 +49,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	opts := tavern.Options{}
 	if *cheap {
-		opts.Accounts.Params = accounts.Cheap()
+		opts.Accounts.Params, opts.Accounts.AddressBurst = accounts.Cheap(), -1
+	}
+	if *open {
+		opts.Accounts.Authenticator = accounts.Anybody()
 	}
 	world, err := tavern.NewAI(repo, opts)
 	if err != nil {

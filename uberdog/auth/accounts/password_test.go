@@ -2,7 +2,7 @@ package accounts
 
 import (
 	"bytes"
-	"context"
+	"crypto/rand"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +64,7 @@ func TestWrongHashesAreRefused(t *testing.T) {
 func TestParamsAreBounded(t *testing.T) {
 	require.NoError(t, Params{}.withDefaults().validate())
 	require.NoError(t, Cheap().validate())
-	_, err := newHasher(Params{Memory: maxMemory + 1}, 1, 1, zeros{})
+	_, err := newHasher(Params{Memory: maxMemory + 1}, zeros{})
 	require.ErrorIs(t, err, ErrHash)
 }
 
@@ -76,90 +76,102 @@ func (zeros) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func TestCheck(t *testing.T) {
-	ctx := context.Background()
-	h, err := newHasher(Cheap(), 1, 0, zeros{})
+// checked is a password compared with a stored hash.
+func checked(t *testing.T, h *hasher, stored, password string) verdict {
+	want, err := h.wanted(stored)
 	require.NoError(t, err)
-	stored, err := h.make(ctx, "hunter2hunter2")
+	v, err := h.check(want, password)
+	require.NoError(t, err)
+	return v
+}
+
+func TestCheck(t *testing.T) {
+	h, err := newHasher(Cheap(), zeros{})
+	require.NoError(t, err)
+	stored, err := h.make("hunter2hunter2")
 	require.NoError(t, err)
 
-	v, err := h.check(ctx, stored, "hunter2hunter2")
-	require.NoError(t, err)
-	require.Equal(t, verdict{ok: true}, v)
-	v, err = h.check(ctx, stored, "hunter2hunter3")
-	require.NoError(t, err)
-	require.Equal(t, verdict{}, v)
-	_, err = h.check(ctx, "plain text", "plain text")
+	require.Equal(t, verdict{ok: true}, checked(t, h, stored, "hunter2hunter2"))
+	require.Equal(t, verdict{}, checked(t, h, stored, "hunter2hunter3"))
+	_, err = h.wanted("plain text")
 	require.ErrorIs(t, err, ErrHash)
-	v, err = h.check(ctx, "", "anything")
+	require.Equal(t, verdict{}, checked(t, h, "", "anything"), "a name that does not exist has no password")
+}
+
+func TestNobodysHashCostsAsMuch(t *testing.T) {
+	h, err := newHasher(Params{Memory: 128, Time: 2, Threads: 1}, rand.Reader)
 	require.NoError(t, err)
-	require.Equal(t, verdict{}, v, "a name that does not exist has no password")
+	stored, err := h.make("hunter2hunter2")
+	require.NoError(t, err)
+	real, err := h.wanted(stored)
+	require.NoError(t, err)
+	nobody, err := h.wanted("")
+	require.NoError(t, err)
+	require.Equal(t, real.params, nobody.params)
+	require.Len(t, nobody.salt, len(real.salt))
+	require.Len(t, nobody.key, len(real.key))
+	require.Equal(t, h.need(real), h.need(nobody))
 }
 
 func TestOtherCostIsMadeAnewOnlyForTheRightPassword(t *testing.T) {
-	ctx := context.Background()
-	old, err := newHasher(Params{Memory: 32, Time: 1, Threads: 1}, 1, 0, zeros{})
+	old, err := newHasher(Params{Memory: 32, Time: 1, Threads: 1}, zeros{})
 	require.NoError(t, err)
-	stored, err := old.make(ctx, "hunter2hunter2")
+	stored, err := old.make("hunter2hunter2")
 	require.NoError(t, err)
-	h, err := newHasher(Cheap(), 1, 0, zeros{})
+	h, err := newHasher(Cheap(), zeros{})
 	require.NoError(t, err)
-	v, err := h.check(ctx, stored, "hunter2hunter2")
-	require.NoError(t, err)
+	v := checked(t, h, stored, "hunter2hunter2")
 	require.True(t, v.ok)
 	require.True(t, strings.HasPrefix(v.fresh, "$argon2id$v=19$m=64,t=1,p=1$"), v.fresh)
-	v, err = h.check(ctx, stored, "wrong")
-	require.NoError(t, err)
-	require.Equal(t, verdict{}, v)
-}
-
-func TestQueueOfHashesIsBounded(t *testing.T) {
-	h, err := newHasher(Cheap(), 1, 1, zeros{})
-	require.NoError(t, err)
-	ctx := context.Background()
-	require.NoError(t, h.take(ctx))
-
-	waiting, cancel := context.WithCancel(ctx)
-	waited := make(chan error, 1)
-	go func() { waited <- h.take(waiting) }()
-	require.Eventually(t, func() bool { return h.asked.Load() == 2 }, 5*time.Second, time.Millisecond)
-	_, err = h.make(ctx, "one too many")
-	require.ErrorIs(t, err, ErrBusy)
-	cancel()
-	require.ErrorIs(t, <-waited, context.Canceled)
-	require.EqualValues(t, 1, h.asked.Load(), "who gave up has left the queue")
-
-	h.give()
-	_, err = h.make(ctx, "now there is room")
-	require.NoError(t, err)
-	require.Zero(t, h.asked.Load())
+	require.Equal(t, verdict{}, checked(t, h, stored, "wrong"))
 }
 
 func TestAttemptsPerName(t *testing.T) {
 	l := newLimiter(3, time.Second)
 	now := int64(1e18)
+	allowed := func(name string, after time.Duration) bool { return l.take(name, now+int64(after)) == 0 }
 	for range 3 {
-		require.True(t, l.allow("flippy", now))
+		require.True(t, allowed("flippy", 0))
 	}
-	require.False(t, l.allow("flippy", now))
-	require.True(t, l.allow("duke", now), "others are not concerned")
-	require.False(t, l.allow("flippy", now+int64(999*time.Millisecond)))
-	require.True(t, l.allow("flippy", now+int64(time.Second)))
-	require.False(t, l.allow("flippy", now+int64(time.Second)))
+	require.Equal(t, time.Second, l.take("flippy", now).Round(time.Microsecond), "when there will be one")
+	require.True(t, allowed("duke", 0), "others are not concerned")
+	require.False(t, allowed("flippy", 999*time.Millisecond))
+	require.True(t, allowed("flippy", time.Second))
+	require.False(t, allowed("flippy", time.Second))
+	l.giveBack("flippy")
+	require.True(t, allowed("flippy", time.Second))
+	require.False(t, allowed("flippy", time.Second))
 	l.forgive("flippy")
-	require.True(t, l.allow("flippy", now+int64(time.Second)))
+	require.True(t, allowed("flippy", time.Second))
+
+	none := newLimiter(-1, time.Second)
+	for range 100 {
+		require.Zero(t, none.take("flippy", now))
+	}
 }
 
 func TestLimiterForgetsFullBuckets(t *testing.T) {
 	l := newLimiter(2, time.Second)
 	name := func(i int) string { return string([]byte{byte(i), byte(i >> 8), byte(i >> 16)}) }
-	for i := range 5 * maxNames {
-		require.True(t, l.allow(name(i), int64(i)))
-		require.LessOrEqual(t, len(l.buckets), 2*maxNames)
+	for i := range 5 * maxKeys {
+		require.Zero(t, l.take(name(i), int64(i)))
+		require.LessOrEqual(t, len(l.buckets), 2*maxKeys)
 	}
-	require.True(t, l.allow("later", int64(time.Hour)))
-	for i := range 2 * maxNames {
-		l.allow(name(i), int64(time.Hour)+int64(i)*int64(time.Second))
+	require.Zero(t, l.take("later", int64(time.Hour)))
+	for i := range 2 * maxKeys {
+		l.take(name(i), int64(time.Hour)+int64(i)*int64(time.Second))
 	}
-	require.LessOrEqual(t, len(l.buckets), maxNames+1)
+	require.LessOrEqual(t, len(l.buckets), maxKeys+1)
+}
+
+func TestNetworkOfAnAddress(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.7:5000":                  "192.0.2.7",
+		"[::ffff:192.0.2.7]:5000":         "192.0.2.7",
+		"[2001:db8:1:2:3:4:5:6]:5000":     "2001:db8:1:2::/64",
+		"[2001:db8:1:2:ffff::1%eth0]:443": "2001:db8:1:2::/64",
+		"memory":                          "memory",
+	} {
+		require.Equal(t, want, network(remote))
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,8 +19,10 @@ import (
 
 // memory is a store with a unique constraint.
 type memory struct {
-	list []account
-	away bool
+	list   []account
+	away   bool
+	before func() // runs before each put
+	log    []string
 }
 
 func (m *memory) find(fits func(a *account) bool) (*account, error) {
@@ -46,19 +50,25 @@ func (m *memory) create(ctx context.Context, a *account) error {
 	if _, err := m.byName(ctx, a.name); err == nil {
 		return fmt.Errorf("repository: create stored: %w", &wire.Error{Code: wire.CodeUnique, Text: "Name"})
 	}
-	a.id = do.NewID(1, 1, uint64(len(m.list)+1))
+	a.id, a.row = do.NewID(1, 1, uint64(len(m.list)+1)), 1
 	m.list = append(m.list, *a)
 	return nil
 }
 
-func (m *memory) setHash(_ context.Context, a *account, hash string) error {
+func (m *memory) put(_ context.Context, a *account) error {
+	if m.away {
+		return &wire.Error{Code: wire.CodeAway}
+	}
+	if m.before != nil {
+		m.before()
+	}
 	for i := range m.list {
 		if o := &m.list[i]; o.id == a.id {
 			if o.row != a.row {
 				return &wire.Error{Code: wire.CodeConflict}
 			}
-			o.hash = hash
-			o.row++
+			a.row++
+			*o = *a
 		}
 	}
 	return nil
@@ -67,34 +77,82 @@ func (m *memory) setHash(_ context.Context, a *account, hash string) error {
 // world is a service with everything around it written down.
 type world struct {
 	*service
-	t      *testing.T
-	rows   *memory
-	log    []string
-	who    uberdog.Caller
-	at     time.Time
-	failed error // of bind
+	t       *testing.T
+	rows    *memory
+	who     uberdog.Caller
+	at      time.Time
+	failed  error               // of bind
+	dead    map[do.Channel]bool // sessions that are gone
+	from    string              // address
+	offered int                 // how often something was done beside the loop
+	places  []auth.Place        // what those who wait were told
+	binding func()              // runs before each bind
 }
 
-func (w *world) kick(id do.ID) error {
-	w.log = append(w.log, "kick "+id.String())
+func (w *world) address(context.Context, do.Channel) (string, error) { return w.from, nil }
+
+func (w *world) alive(_ context.Context, session do.Channel) bool { return !w.dead[session] }
+
+func (w *world) kickAll(to do.Channel, reason wire.Reason, text string) error {
+	w.rows.log = append(w.rows.log, strings.TrimSpace(fmt.Sprintf("kick %s %d %s", to, reason, text)))
 	return nil
 }
 
 func (w *world) bind(_ context.Context, session do.Channel, id do.ID) error {
-	w.log = append(w.log, "bind "+session.String()+" "+id.String())
+	if w.binding != nil {
+		w.binding()
+	}
+	w.rows.log = append(w.rows.log, "bind "+session.String()+" "+id.String())
 	return w.failed
 }
 
-func newWorld(t *testing.T) *world {
-	h, err := newHasher(Cheap(), 2, 2, zeros{})
+func (w *world) release(_ context.Context, session do.Channel, id do.ID) error {
+	w.rows.log = append(w.rows.log, "release "+session.String()+" "+id.String())
+	return nil
+}
+
+func (w *world) freeNow(_ context.Context, session do.Channel, id do.ID) error {
+	w.rows.log = append(w.rows.log, "free "+session.String()+" "+id.String())
+	for i := range w.rows.list {
+		if o := &w.rows.list[i]; o.id == id && o.holder == session.ID {
+			o.holder = do.ID{}
+			o.row++
+			return nil
+		}
+	}
+	return &wire.Error{Code: wire.CodeConflict}
+}
+
+// doors is the world as a gate: the service has a method of the name, too.
+type doors struct{ *world }
+
+func (d doors) kick(to do.Channel, reason wire.Reason, text string) error {
+	return d.kickAll(to, reason, text)
+}
+
+func newWorld(t *testing.T, change ...func(*Config)) *world {
+	return newWorldOn(t, &memory{}, change...)
+}
+
+// newWorldOn makes another process that serves the same accounts.
+func newWorldOn(t *testing.T, rows *memory, change ...func(*Config)) *world {
+	cfg := Config{
+		Params: Cheap(), Hashes: 2, Queue: 2, Burst: 3, Interval: time.Second, Random: zeros{}, Log: slog.New(slog.DiscardHandler),
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	w := &world{t: t, rows: rows, at: time.Unix(1e9, 0), dead: map[do.Channel]bool{}, from: "192.0.2.1:1000"}
+	var err error
+	w.service, err = newService(cfg)
 	require.NoError(t, err)
-	w := &world{t: t, rows: &memory{}, at: time.Unix(1e9, 0)}
-	w.service = &service{
-		store: w.rows, gate: w, hasher: h, limit: newLimiter(3, time.Second),
-		turns:   turns{taken: make(map[do.ID][]*turn)},
-		now:     func() time.Time { return w.at },
-		caller:  func(context.Context) uberdog.Caller { return w.who },
-		offload: func(_ context.Context, _ string, fn func() error) error { return fn() },
+	w.store, w.gate = w.rows, doors{w}
+	w.now = func() time.Time { return w.at }
+	w.caller = func(context.Context) uberdog.Caller { return w.who }
+	w.waiting = func(_ do.Channel, p auth.Place) { w.places = append(w.places, p) }
+	w.offload = func(_ context.Context, _ string, fn func() error) error {
+		w.offered++
+		return fn()
 	}
 	w.as(1)
 	return w
@@ -104,8 +162,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) as(n uint64) { w.who = uberdog.Caller{Channel: do.Session(do.NewID(0, 1, n))} }
 
 func (w *world) heard() []string {
-	l := w.log
-	w.log = nil
+	l := w.rows.log
+	w.rows.log = nil
 	return l
 }
 
@@ -117,14 +175,17 @@ func TestRegisterThenLogin(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, auth.Identity{Account: w.rows.list[0].id, Name: "flippy", Created: w.at.UTC()}, made)
 	bound := "bind " + w.who.Channel.String() + " " + made.Account.String()
-	require.Equal(t, []string{"kick " + made.Account.String(), bound}, w.heard())
+	held := w.who.Channel.String() + " " + made.Account.String()
+	require.Equal(t, []string{"kick account " + made.Account.String() + " 100", "release " + held, bound}, w.heard())
 	require.NotContains(t, w.rows.list[0].hash, flippy.Password)
 
 	w.as(2)
 	again, err := w.login(ctx, auth.Credentials{Name: "FLIPPY", Password: flippy.Password})
 	require.NoError(t, err)
 	require.Equal(t, made, again)
-	require.Equal(t, "kick "+made.Account.String(), w.heard()[0], "the older session ends before the new one is bound")
+	require.Equal(t, []string{"kick account " + made.Account.String() + " 100", "kick " + do.Session(do.NewID(0, 1, 1)).String() + " 100"},
+		w.heard()[:2], "the older session ends before the new one is bound")
+	require.Equal(t, w.who.Channel.ID, w.rows.list[0].holder)
 }
 
 func TestUnknownNameAndWrongPasswordLookTheSame(t *testing.T) {
@@ -202,6 +263,7 @@ func TestOlderCostIsReplacedAtLogin(t *testing.T) {
 	w, ctx := newWorld(t), context.Background()
 	old := newHash(flippy.Password, Params{Memory: 32, Time: 1, Threads: 1}, make([]byte, saltBytes)).String()
 	require.NoError(t, w.rows.create(ctx, &account{name: "flippy", hash: old}))
+	require.Equal(t, 0, w.offered)
 	_, err := w.login(ctx, flippy)
 	require.NoError(t, err)
 	h, err := parseHash(w.rows.list[0].hash)
@@ -223,9 +285,7 @@ func TestTroubleIsTold(t *testing.T) {
 	w.rows.away = true
 	_, err = w.login(ctx, flippy)
 	require.ErrorIs(t, err, wire.CodeAway)
-	w.offload = func(context.Context, string, func() error) error { return ErrBusy }
-	_, err = w.register(ctx, auth.Credentials{Name: "duke", Password: "hunter2hunter2"})
-	require.ErrorIs(t, err, wire.CodeOverload)
+	require.Zero(t, w.hashing.stats().inside)
 }
 
 func TestTurnsGoInOrder(t *testing.T) {

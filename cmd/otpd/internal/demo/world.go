@@ -46,7 +46,8 @@ func RunAI(ctx context.Context, director *messagedirector.Director, url string, 
 	if err != nil {
 		return err
 	}
-	w, err := tavern.NewAI(repo, tavern.Options{Accounts: accounts.Config{Params: accounts.Cheap()}})
+	// All bots come from one address, and at once.
+	w, err := tavern.NewAI(repo, tavern.Options{Accounts: accounts.Config{Params: accounts.Cheap(), AddressBurst: -1, Log: log}})
 	if err != nil {
 		return err
 	}
