@@ -37,7 +37,10 @@ func (s *State) update(m *wire.Message, u *wire.Update) {
 		return
 	}
 	o := s.objects[u.DO]
-	if o == nil || u.Version.Compare(o.version) <= 0 {
+	if o == nil {
+		return
+	}
+	if o.hear(m); u.Version.Compare(o.version) <= 0 {
 		return
 	}
 	if s.gap(o, u.Version) {

@@ -87,7 +87,7 @@ func (s *State) doneLate(m *wire.Message, b *wire.Done) {
 		return
 	}
 	if g := s.gripOf(t, b.DO); g != nil && g.owned {
-		s.out.SendTo(do.ObjectChannel(b.DO), s.self, &wire.AskHeld{Owners: []do.Channel{t.channel}})
+		s.out.SendTo(do.ObjectChannel(b.DO), s.self, &wire.AskHeld{Owners: []do.Channel{t.channel}, DOs: []do.ID{b.DO}})
 	}
 }
 

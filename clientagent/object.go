@@ -18,6 +18,7 @@ type object struct {
 	grips   int     // of any kind
 	viewers []*grip // who sees it
 	owner   *grip   // the session here that owns it, if one does
+	heard   uint8   // messages that named the owner since it was given the object
 	place   *place  // where its viewers see it; nil without viewers
 	at      int     // its index there
 

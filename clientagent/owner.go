@@ -35,7 +35,8 @@ func (s *State) enterOwner(m *wire.Message, e *wire.Entry) {
 			o.location = e.Location
 		}
 	}
-	if o.owner != nil && o.owner.t == t {
+	o.heard = 0
+	if o.ownedBy(t) {
 		s.showOwner(o.owner, e) // said again after a lost link: its values may be news
 		return
 	}
@@ -59,7 +60,7 @@ func (s *State) showOwner(g *grip, e *wire.Entry) {
 func (s *State) changingOwner(m *wire.Message, b *wire.ChangingOwner) {
 	t := s.addressed(m.To)
 	o := s.objects[b.DO]
-	if t == nil || o == nil || o.owner == nil || o.owner.t != t || b.New == t.channel || b.Version.Inc < o.version.Inc {
+	if t == nil || !o.ownedBy(t) || b.New == t.channel || b.Version.Inc < o.version.Inc {
 		return
 	}
 	if b.Version.Compare(o.version) > 0 && b.Version.N == o.version.N {

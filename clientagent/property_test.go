@@ -41,6 +41,7 @@ type core struct {
 type view struct {
 	id      do.ID
 	byAlias map[uint32]*seen
+	owned   map[uint32]*seen // the same objects as their owner: fields that only owners see
 	cover   map[uint16][]do.Location
 	done    int
 	frames  uint64
@@ -50,6 +51,8 @@ type seen struct {
 	id     do.ID
 	at     do.Location
 	values map[fields.Number]string
+	owner  do.Channel // of the truth
+	gold   map[fields.Number]string
 }
 
 func newCluster(t *rapid.T, schema *do.Schema) *cluster {
@@ -132,7 +135,7 @@ func (c *cluster) route(from int, m wire.Message) {
 // lossy is what a digest repairs.
 func lossy(b wire.Body) bool {
 	switch b.(type) {
-	case *wire.Update, *wire.ChangingLocation, *wire.EnterLocation, *wire.Deleted:
+	case *wire.Update, *wire.ChangingLocation, *wire.EnterLocation, *wire.Deleted, *wire.EnterOwner, *wire.ChangingOwner:
 		return true
 	}
 	return false
@@ -219,18 +222,45 @@ func (v *view) read(t *rapid.T, b []byte) {
 		case *wire.ClientLeave:
 			require.Contains(t, v.byAlias, f.Alias, "each enter has one leave")
 			delete(v.byAlias, f.Alias)
+		case *wire.ClientEnterOwner:
+			v.owned[f.Alias] = &seen{id: f.DO, at: f.Location, values: map[fields.Number]string{}}
+			v.update(t, f.Alias, f.Fields)
+		case *wire.ClientLeaveOwner:
+			require.Contains(t, v.owned, f.Alias, "each enter has one leave")
+			delete(v.owned, f.Alias)
 		case *wire.ClientLocation:
-			v.byAlias[f.Alias].at = f.Location
+			for _, o := range []*seen{v.byAlias[f.Alias], v.owned[f.Alias]} {
+				if o != nil {
+					o.at = f.Location
+				}
+			}
 		case *wire.ClientUpdate:
-			require.Contains(t, v.byAlias, f.Alias)
-			v.byAlias[f.Alias].values[f.Field] = string(f.Value)
+			v.update(t, f.Alias, fields.MapOf(fields.Pair{Number: f.Field, Value: f.Value}))
 		case *wire.ClientUpdates:
-			set(v.byAlias[f.Alias], f.Fields)
+			v.update(t, f.Alias, f.Fields)
 		case *wire.ClientInterestDone:
 			v.done++
 		}
 	}
 }
+
+// update takes values in: into the object that is seen, and what only owners see into the one that is owned.
+func (v *view) update(t *rapid.T, alias uint32, m fields.Map) {
+	o, own := v.byAlias[alias], v.owned[alias]
+	require.True(t, o != nil || own != nil, "values of an object that the client does not have")
+	for it := m.Iter(); it.Next(); {
+		switch {
+		case it.Number() == goldField:
+			require.NotNil(t, own, "only an owner sees gold")
+			own.values[goldField] = string(it.Value())
+		case o != nil:
+			o.values[it.Number()] = string(it.Value())
+		}
+	}
+}
+
+// goldField is Gold, which only owners see.
+const goldField = 2
 
 func set(o *seen, m fields.Map) {
 	for it := m.Iter(); it.Next(); {
@@ -261,7 +291,7 @@ func play(t *rapid.T, schema *do.Schema, losses int) {
 	}
 	sum := schema.Fingerprint()
 	for i := range 3 {
-		v := &view{id: do.NewID(0, 5, uint64(i+1)), byAlias: map[uint32]*seen{}, cover: map[uint16][]do.Location{}}
+		v := &view{id: do.NewID(0, 5, uint64(i+1)), byAlias: map[uint32]*seen{}, owned: map[uint32]*seen{}, cover: map[uint16][]do.Location{}}
 		c.views = append(c.views, v)
 		c.input(2, &wire.SessionOpened{Session: v.id})
 		c.input(2, &wire.SessionFrames{Session: v.id, Bytes: wire.AppendFrame(nil, &wire.ClientHello{Schema: sum[:]})})
@@ -276,7 +306,7 @@ func play(t *rapid.T, schema *do.Schema, losses int) {
 		return do.Location{Parent: do.NewID(do.Partition(1+p), 1, uint64(p+1)), Zone: do.Zone(rapid.IntRange(0, 2).Draw(t, "zone"))}
 	}
 	for range rapid.IntRange(5, 60).Draw(t, "steps") {
-		switch rapid.IntRange(0, 9).Draw(t, "what") {
+		switch rapid.IntRange(0, 12).Draw(t, "what") {
 		case 0, 1:
 			id := do.NewID(do.Partition(rapid.IntRange(1, 4).Draw(t, "partition")), 2, uint64(100+len(objects)))
 			objects = append(objects, id)
@@ -304,6 +334,25 @@ func play(t *rapid.T, schema *do.Schema, losses int) {
 			v.cover[h] = []do.Location{at, {Parent: at.Parent, Zone: zones[1]}}
 			asked[n]++
 			c.frame(v, &wire.ClientAddInterest{Context: 1, Handle: h, Parent: at.Parent, Zones: zones})
+		case 10, 11:
+			if len(objects) > 0 {
+				id := rapid.SampledFrom(objects).Draw(t, "object")
+				set := fields.Pair{Number: goldField, Value: fields.AppendInt(nil, rapid.Int64Range(1, 99).Draw(t, "gold"))}
+				if rapid.Bool().Draw(t, "seen, too") {
+					c.request(id, &wire.SetFields{DO: id, Fields: fields.Merge(name("rich"), fields.MapOf(set))})
+				} else {
+					c.request(id, &wire.SetFields{DO: id, Fields: fields.MapOf(set)})
+				}
+			}
+		case 12:
+			if len(objects) > 0 {
+				id := rapid.SampledFrom(objects).Draw(t, "object")
+				owner := do.Channel{}
+				if n := rapid.IntRange(0, 3).Draw(t, "owner"); n < 3 {
+					owner = do.Session(c.views[n].id)
+				}
+				c.request(id, &wire.SetOwner{DO: id, Owner: owner})
+			}
 		case 9:
 			n := rapid.IntRange(0, 2).Draw(t, "client")
 			h := uint16(rapid.IntRange(1, 2).Draw(t, "handle"))
@@ -352,7 +401,10 @@ func (c *cluster) settle() {
 func (c *cluster) scan(truth map[do.ID]*seen) {
 	for _, st := range c.states {
 		st.Scan(func(o stateserver.Scanned) {
-			s := &seen{id: o.ID, at: o.Location, values: map[fields.Number]string{}}
+			s := &seen{id: o.ID, at: o.Location, values: map[fields.Number]string{}, owner: o.Owner, gold: map[fields.Number]string{}}
+			if gold, ok := o.Fields.Get(goldField); ok && o.Class.Name() == "Avatar" {
+				s.gold[goldField] = string(gold)
+			}
 			for it := o.Fields.Iter(); it.Next(); {
 				if o.Class.Field(it.Number()).Keywords.Has(fields.Broadcast) {
 					s.values[it.Number()] = string(it.Value())
@@ -365,12 +417,15 @@ func (c *cluster) scan(truth map[do.ID]*seen) {
 
 // compare demands that the view is what the truth says is in its interests: nothing missing, nothing extra, every value.
 func (v *view) compare(t *rapid.T, truth map[do.ID]*seen) {
-	want := map[do.ID]*seen{}
+	want, owned := map[do.ID]*seen{}, map[do.ID]*seen{}
 	for id, o := range truth {
 		for _, locs := range v.cover {
 			if slices.Contains(locs, o.at) {
-				want[id] = o
+				want[id] = &seen{id: id, at: o.at, values: o.values}
 			}
+		}
+		if o.owner == do.Session(v.id) {
+			owned[id] = &seen{id: id, at: o.at, values: o.gold}
 		}
 	}
 	got := map[do.ID]*seen{}
@@ -379,4 +434,9 @@ func (v *view) compare(t *rapid.T, truth map[do.ID]*seen) {
 		got[o.id] = o
 	}
 	require.Equal(t, want, got)
+	got = map[do.ID]*seen{}
+	for _, o := range v.owned {
+		got[o.id] = o
+	}
+	require.Equal(t, owned, got, "what it owns, and what only owners see of it")
 }

@@ -141,6 +141,8 @@ func (s *State) step(m *wire.Message) error {
 		s.changingOwner(m, b)
 	case *wire.Digest:
 		s.digest(b)
+	case *wire.HeldDigest:
+		s.heldDigest(m, b)
 	case *wire.Call:
 		s.called(m, b)
 

@@ -175,7 +175,10 @@ func (s *State) rebook(o *object, to do.Location) {
 // changingLocation hears of a move. An object that nobody has a grip on needs nothing: its entry follows (rule 120).
 func (s *State) changingLocation(m *wire.Message, b *wire.ChangingLocation) {
 	o := s.objects[b.DO]
-	if o == nil || b.Version.Compare(o.version) <= 0 {
+	if o == nil {
+		return
+	}
+	if o.hear(m); b.Version.Compare(o.version) <= 0 {
 		return
 	}
 	gap := s.gap(o, b.Version)
@@ -281,9 +284,6 @@ func (s *State) refreshObject(o *object, e *wire.Entry) {
 		}
 		return
 	}
-	if e.Version.N > o.version.N {
-		s.askOwner(o)
-	}
 	if e.Version.Compare(o.version) >= 0 {
 		o.version, o.serial = e.Version, e.Serial
 		s.checkOwner(o, e)
@@ -371,11 +371,11 @@ func (s *State) askEntry(o *object) {
 	s.out.SendTo(do.ObjectChannel(o.id), s.self, &wire.AskEntries{Context: o.asked, Asker: s.self, DOs: []do.ID{o.id}})
 }
 
-// askOwner asks for what the owner of o may have missed: a set that was lost may have had fields that are the owner's
-// alone, and the entries of a place have none of these.
+// askOwner asks at once for what the owner of o may have missed, as a HeldDigest would a second later: a set that was lost
+// may have had fields that are the owner's alone, and the entries of a place have none of these.
 func (s *State) askOwner(o *object) {
 	if o.owner != nil {
-		s.out.SendTo(do.ObjectChannel(o.id), s.self, &wire.AskHeld{Owners: []do.Channel{o.owner.t.channel}})
+		s.out.SendTo(do.ObjectChannel(o.id), s.self, &wire.AskHeld{Owners: []do.Channel{o.owner.t.channel}, DOs: []do.ID{o.id}})
 	}
 }
 

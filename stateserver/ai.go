@@ -43,6 +43,7 @@ func (s *State) changeAI(o *object, ai, from do.Channel, out *wire.Outbox) {
 		return
 	}
 	old := o.ai
+	s.partAI(o)
 	o.ai = ai
 	o.told()
 	f := s.families[o.id]
@@ -53,6 +54,7 @@ func (s *State) changeAI(o *object, ai, from do.Channel, out *wire.Outbox) {
 	out.Send(s.audience(old, elsewhere), from, &wire.ChangingAI{DO: o.id, Version: o.version(), New: ai, Old: old})
 	if !ai.IsZero() {
 		out.SendTo(ai, o.channel(), &wire.EnterAI{Entry: o.entry(aiView)})
+		s.given(o, ai)
 	}
 	s.loseCalls(o, false, out)
 	if f == nil {

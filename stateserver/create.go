@@ -105,9 +105,11 @@ func (s *State) live(o *object, at do.Location, ai, from do.Channel, out *wire.O
 	}
 	if !o.ai.IsZero() {
 		out.SendTo(o.ai, o.channel(), &wire.EnterAI{Entry: o.entry(aiView)})
+		s.given(o, o.ai)
 	}
 	if !o.owner.IsZero() {
 		out.SendTo(o.owner, o.channel(), &wire.EnterOwner{Entry: o.entry(ownerView)})
+		s.given(o, o.owner)
 	}
 	if o.place != nil && o.place.family.parent != nil {
 		s.enter(o, out)

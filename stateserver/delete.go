@@ -41,6 +41,8 @@ func (s *State) remove(o *object, from do.Channel, how removal, out *wire.Outbox
 	out.Send(s.audience(do.At(at), do.Children(o.id), o.owner, o.ai), from, &wire.Deleted{
 		DO: o.id, Version: o.version(), Location: at, Unloaded: how.unloaded && o.writer() != nil,
 	})
+	s.partAI(o)
+	s.partOwner(o)
 	s.endCalls(o, out)
 	if o.place != nil {
 		s.leave(o, o.place, o.at, o.entered, out)

@@ -34,6 +34,7 @@ func (s *State) digestsDue(out *wire.Outbox) {
 		p.changed, p.had = false, nil
 		s.forget(p)
 	}
+	s.tellHeld(out)
 }
 
 // digest sums up the members, and the partitions that had one since the last digest.

@@ -190,9 +190,13 @@ func (s *State) hearers(o *object, any fields.Keyword, writer do.Channel) []do.C
 	}
 	if ai {
 		list[1] = o.ai
+		s.heard(o, o.ai)
 	}
 	if owner {
 		list[2] = o.owner
+		if !ai || o.owner != o.ai {
+			s.heard(o, o.owner)
+		}
 	}
 	return s.audience(list[:]...)
 }

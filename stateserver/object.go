@@ -22,6 +22,8 @@ type object struct {
 	at      uint32 // its place in place.members
 	arrived uint32 // n of the ChangingLocation that the parent has yet to acknowledge, while not entered
 	serial  uint16 // counts updates of latest fields
+	toOwner tally
+	toAI    tally
 
 	explicit bool // the AI was set, not inherited (rule 41)
 	entered  bool // EnterLocation was sent for where it is: it is in the parent's list

@@ -16,11 +16,13 @@ func (s *State) setOwner(m *wire.Message, b *wire.SetOwner, out *wire.Outbox) er
 		return s.fail(r, wire.CodeNoObject, "", out)
 	}
 	if old := o.owner; old != b.Owner {
+		s.partOwner(o)
 		o.owner = b.Owner
 		o.told()
 		out.SendTo(old, m.From, &wire.ChangingOwner{DO: o.id, Version: o.version(), New: b.Owner, Old: old})
 		if !b.Owner.IsZero() {
 			out.SendTo(b.Owner, o.channel(), &wire.EnterOwner{Entry: o.entry(ownerView)})
+			s.given(o, b.Owner)
 		}
 		s.loseCalls(o, true, out)
 	}
@@ -45,18 +47,27 @@ func (s *State) sayHeld(b *wire.AskHeld, out *wire.Outbox) {
 		owners[c] = !c.IsZero()
 	}
 	var held []*object
-	for _, o := range s.objects {
-		if owners[o.owner] || o.ai == b.AI && !b.AI.IsZero() {
+	for _, id := range b.DOs {
+		if o := s.objects[id]; o != nil {
 			held = append(held, o)
 		}
 	}
-	slices.SortFunc(held, func(a, b *object) int { return a.id.Compare(b.id) })
+	if len(b.DOs) == 0 {
+		for _, o := range s.objects {
+			if owners[o.owner] || o.ai == b.AI && !b.AI.IsZero() {
+				held = append(held, o)
+			}
+		}
+		slices.SortFunc(held, func(a, b *object) int { return a.id.Compare(b.id) })
+	}
 	for _, o := range held {
 		if o.ai == b.AI && !b.AI.IsZero() {
 			out.SendTo(o.ai, o.channel(), &wire.EnterAI{Entry: o.entry(aiView)})
+			s.given(o, o.ai)
 		}
 		if owners[o.owner] {
 			out.SendTo(o.owner, o.channel(), &wire.EnterOwner{Entry: o.entry(ownerView)})
+			s.given(o, o.owner)
 		}
 	}
 }

@@ -34,7 +34,9 @@ type State struct {
 
 	// What is due later. now is the time of the last Tick.
 	now        int64
-	changed    []*place // their digests
+	changed    []*place  // their digests
+	hearings   []*object // whose owners or AIs are due a digest
+	partings   []parting // owners and AIs that lost an object since the last digests
 	nextDigest int64
 	calls      map[callKey]*call
 	deadlines  callHeap
@@ -247,7 +249,7 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 	// What others say to audiences that a State happens to share.
 	// Requests to the database whose answers a lost link took end by their time-out.
 	case *wire.LinkLost, *wire.ChannelsAdded, *wire.CallReply, *wire.DBChanged, *wire.Update, *wire.Deleted, *wire.EnterLocation,
-		*wire.EnterAI, *wire.EnterOwner, *wire.ChangingOwner, *wire.Digest:
+		*wire.EnterAI, *wire.EnterOwner, *wire.ChangingOwner, *wire.Digest, *wire.HeldDigest:
 
 	default:
 		return s.unexpected(m, out)

@@ -86,6 +86,7 @@ const (
 	TypeAskHeld                 Type = 5013
 	TypeGetClass                Type = 5014
 	TypeGetClassResp            Type = 5015
+	TypeHeldDigest              Type = 5018
 	TypeDBFind                  Type = 5100
 	TypeDBFound                 Type = 5101
 	TypeDBChanged               Type = 5102
@@ -197,9 +198,10 @@ var messages = []spec{
 	{5010, "Bundle", "AI, agent for a client", "the object", func() Body { return new(Bundle) }},
 	{5011, "Call", "agent, AI; state server", "the object; its AI or owner", func() Body { return new(Call) }},
 	{5012, "CallReply", "state server, or an UberDOG's process", "the caller", func() Body { return new(CallReply) }},
-	{5013, "AskHeld", "agent, AI, after a lost link", "control stateserver, or an object: its State alone", func() Body { return new(AskHeld) }},
+	{5013, "AskHeld", "agent, AI, after a loss", "control stateserver, or an object: its State alone", func() Body { return new(AskHeld) }},
 	{5014, "GetClass", "anybody", "the object's channel", func() Body { return new(GetClass) }},
 	{5015, "GetClassResp", "state server", "who asked", func() Body { return new(GetClassResp) }},
+	{5018, "HeldDigest", "state server", "owner, AI", func() Body { return new(HeldDigest) }},
 	{5100, "DBFind", "AI, UberDOG", "control database", func() Body { return new(DBFind) }},
 	{5101, "DBFound", "database", "who asked", func() Body { return new(DBFound) }},
 	{5102, "DBChanged", "database, as who wrote", "the object's record", func() Body { return new(DBChanged) }},

@@ -156,12 +156,13 @@ func (m *GetOwnerResp) code(c *coder) {
 	c.channel("owner", &m.Owner)
 }
 
-// AskHeld asks all States to say again what belongs to whom: EnterOwner of every object that one of Owners owns, and
-// EnterAI of every object that AI runs. It has no other answer; that an object is held no more, AskEntries tells. A
-// participant sends it when messages to it may have been lost.
+// AskHeld asks States to say again what belongs to whom: EnterOwner of every object that one of Owners owns, and
+// EnterAI of every object that AI runs, or only of the DOs. It has no other answer; that an object is held no more,
+// AskEntries tells. A participant sends it when messages to it may have been lost.
 type AskHeld struct {
 	Owners []do.Channel
 	AI     do.Channel // none: it is no AI
+	DOs    []do.ID    // of one State, to the channel of the first; empty: all
 }
 
 func (*AskHeld) Type() Type       { return TypeAskHeld }
@@ -170,4 +171,45 @@ func (m *AskHeld) String() string { return text(m) }
 func (m *AskHeld) code(c *coder) {
 	list(c, "owners", &m.Owners, 1, plainChannel)
 	c.channel("ai", &m.AI)
+	list(c, "dos", &m.DOs, 1, plainID)
+}
+
+// HeldDigest is what a State tells each owner and AI within a second after it sent them something as such: how much it
+// was. Who counted otherwise missed something, and asks with AskHeld. An owner that is the AI, too, counts both in one.
+type HeldDigest struct {
+	Counts []HeldCount
+	Lost   []HeldLost
+}
+
+func (*HeldDigest) Type() Type       { return TypeHeldDigest }
+func (m *HeldDigest) String() string { return text(m) }
+
+func (m *HeldDigest) code(c *coder) {
+	list(c, "counts", &m.Counts, 3, nest[*HeldCount])
+	list(c, "lost", &m.Lost, 2, nest[*HeldLost])
+}
+
+// HeldCount is how many Updates and ChangingLocations about an object named its holder as a recipient since the last
+// EnterOwner or EnterAI to it, modulo 256.
+type HeldCount struct {
+	DO    do.ID
+	Class uint32
+	Count uint8
+}
+
+func (m *HeldCount) code(c *coder) {
+	c.id("do", &m.DO)
+	num(c, "class", &m.Class)
+	num(c, "count", &m.Count)
+}
+
+// HeldLost is an object that is deleted, or owned or run by another now.
+type HeldLost struct {
+	DO do.ID
+	AI bool // it was the AI; else the owner
+}
+
+func (m *HeldLost) code(c *coder) {
+	c.id("do", &m.DO)
+	c.bool("ai", &m.AI)
 }

@@ -203,7 +203,7 @@ func (a *AI) dispatch(m wire.Message) {
 	case *wire.SetFields:
 		a.hearSet(m, b)
 	case *wire.ChangingLocation:
-		a.hearMoving(b)
+		a.hearMoving(m, b)
 	case *wire.EnterLocation:
 		a.hearEnter(&b.Entry)
 	case *wire.EnterAI:
@@ -224,6 +224,8 @@ func (a *AI) dispatch(m wire.Message) {
 		a.hearEntries(b)
 	case *wire.Digest:
 		a.hearDigest(b)
+	case *wire.HeldDigest:
+		a.hearHeldDigest(b)
 	case *wire.Call:
 		a.hearCall(b, m.From == a.channel)
 	case *wire.CallReply:
@@ -382,7 +384,7 @@ func (a *AI) hearUpdate(m wire.Message, b *wire.Update) {
 		a.update(o, b.Fields, Caller{Channel: m.From})
 		return
 	}
-	if b.Version.Compare(o.version) <= 0 {
+	if a.named(o, &m); b.Version.Compare(o.version) <= 0 {
 		return
 	}
 	gap := a.missed(o, b.Version)

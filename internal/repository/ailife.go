@@ -222,7 +222,7 @@ const (
 
 func (a *AI) hearEnterAI(e *wire.Entry) {
 	a.take(e, coversAll, func(o *object) {
-		o.run = true
+		o.run, o.counted = true, 0
 		o.ai = a.channel
 	})
 }
@@ -233,7 +233,7 @@ func (a *AI) hearEnterOwner(e *wire.Entry) {
 		covers = 0
 	}
 	a.take(e, covers, func(o *object) {
-		o.owned = true
+		o.owned, o.counted = true, 0
 		o.owner = a.channel
 	})
 }

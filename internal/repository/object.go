@@ -45,6 +45,7 @@ type object struct {
 	streaming int
 
 	alias   uint32 // client
+	counted uint8  // AI: messages that named it since it was given the object
 	grants  []fields.Number
 	seen    bool // in an interest
 	owned   bool // this side owns it

@@ -368,9 +368,12 @@ func (a *AI) hearEnter(e *wire.Entry) {
 }
 
 // hearMoving takes a move in: out of view, or to another watched place (rule 120).
-func (a *AI) hearMoving(b *wire.ChangingLocation) {
+func (a *AI) hearMoving(m wire.Message, b *wire.ChangingLocation) {
 	o := a.objects[b.DO]
-	if o == nil || b.Version.Compare(o.version) <= 0 {
+	if o == nil {
+		return
+	}
+	if a.named(o, &m); b.Version.Compare(o.version) <= 0 {
 		return
 	}
 	gap := a.missed(o, b.Version)

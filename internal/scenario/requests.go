@@ -23,6 +23,7 @@ import (
 //	move avatar1 to=street/21 / where avatar1
 //	setai avatar1 ai=ai2 / setai avatar1 inherit / getai avatar1
 //	setowner avatar1 owner=client1 / getowner avatar1
+//	askheld avatar1 owner=client1 ai=ai1
 //	delete avatar1 / deletechildren street / deletezones street zones=20,21 / deleteai ai1 to=avatar1
 //	count street zones=20,21 / childcount street / activezones street / getclass avatar1
 //	query street zones=20,21 / ask street zones=20 dos=avatar1 asker=agent1 / children street
@@ -79,6 +80,8 @@ func (w *World) body(cmd *Command, id do.ID, context uint32) (wire.Body, error) 
 	case "setowner":
 		owner, err := w.arg(cmd, "owner")
 		return &wire.SetOwner{Context: context, DO: id, Owner: owner}, err
+	case "askheld":
+		return w.askHeld(cmd, id)
 	case "deleteai":
 		ai, err := w.Channel(cmd.Word(0))
 		return &wire.DeleteAIObjects{Context: context, AI: ai}, err
@@ -100,6 +103,16 @@ func (w *World) body(cmd *Command, id do.ID, context uint32) (wire.Body, error) 
 		return w.bundle(cmd, id, context)
 	}
 	return bare(cmd.Name, id, context), nil
+}
+
+// askHeld asks for one object for an owner, an AI, or both.
+func (w *World) askHeld(cmd *Command, id do.ID) (*wire.AskHeld, error) {
+	owner, err := w.arg(cmd, "owner")
+	if err != nil {
+		return nil, err
+	}
+	ai, err := w.arg(cmd, "ai")
+	return &wire.AskHeld{Owners: []do.Channel{owner}, AI: ai, DOs: []do.ID{id}}, err
 }
 
 // bare is a request that has nothing but its object.

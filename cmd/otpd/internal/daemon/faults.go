@@ -26,9 +26,8 @@ import (
 //	set        the N-th Update to the agent that is not latest
 //	datagram   every datagram with latest values to a client from the N-th on, and so each last one
 //
-// What only an object's owner hears is never lost: its stream has no holes while the link holds, and no digest counts
-// it. With last, everything after it that the object publishes to its location is lost too, so that no hole in the
-// versions can tell; only the digests are left. With often, so it is with every N-th. With norepair there are no digests and no latest value is repeated: what was lost stays lost.
+// What an owner alone is told is lost like what a location hears. With last, everything after it that the object says to
+// either is lost too, so that no hole in the versions can tell; only the digests are left. With often, so it is with every N-th. With norepair there are no digests and no latest value is repeated: what was lost stays lost.
 type faults struct {
 	// Set by newFaults, then read-only.
 	kind     string // empty: nothing is lost
@@ -95,7 +94,7 @@ func (f *faults) lose() func(wire.Message) bool {
 		switch {
 		case kind == "digest":
 			return f.norepair
-		case !slices.ContainsFunc(m.To, func(c do.Channel) bool { return c.Kind == do.KindLocation }):
+		case !slices.ContainsFunc(m.To, func(c do.Channel) bool { return c.Kind == do.KindLocation || c.Kind == do.KindSession }):
 			return false
 		case f.gone[id]:
 			return true
@@ -117,7 +116,7 @@ func (f *faults) lose() func(wire.Message) bool {
 // kindOf says what a message is to faults, and which object it is about.
 func kindOf(b wire.Body) (kind string, id do.ID) {
 	switch b := b.(type) {
-	case *wire.Digest:
+	case *wire.Digest, *wire.HeldDigest:
 		return "digest", id
 	case *wire.ChangingLocation:
 		return "leave", b.DO
