@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
-	"time"
 
 	"github.com/otpd/otpd/cmd/otpd/internal/bench"
 	"github.com/otpd/otpd/cmd/otpd/internal/daemon"
@@ -19,46 +18,82 @@ import (
 // benchCmd is `otpd bench`.
 type benchCmd struct {
 	Zone    benchZoneCmd    `cmd:"" help:"Clients that all see each other, against a server of its own."`
+	Floor   benchFloorCmd   `cmd:"" help:"What this machine can do at all: copy, TCP, QUIC, an echo."`
+	Show    benchShowCmd    `cmd:"" help:"Show, compare or draw what a command has saved."`
 	Server  benchServerCmd  `cmd:"" help:"Serve clients of other processes: print where as one line of JSON, then serve."`
 	Clients benchClientsCmd `cmd:"" help:"The clients of bench zone against a bench server."`
 }
 
-// benchLoad is what clients do, in every command that runs some.
-type benchLoad struct {
-	Clients  int           `default:"50" help:"Clients."`
-	Zones    int           `default:"1" help:"Zones that they are dealt out over."`
-	Hz       int           `default:"10" help:"Updates a second of each client."`
-	For      time.Duration `default:"10s" help:"Measured time."`
-	Warmup   time.Duration `default:"2s" help:"Time under load before it."`
-	Coalesce bool          `help:"Set a latest field, by datagrams: an agent coalesces its values for a client that is behind."`
-	Ack      bool          `default:"true" negatable:"" help:"Ask for an acknowledgement of each update, as game clients do."`
-	JSON     bool          `help:"One JSON object on standard output."`
-	Profile  string        `type:"path" placeholder:"FILE" help:"Take a CPU profile of the server in the measured time."`
+// benchOut is what becomes of a report, in every command that makes one.
+type benchOut struct {
+	JSON    bool   `help:"One JSON object on standard output."`
+	Save    string `type:"path" placeholder:"FILE" help:"Write the JSON to a file, too."`
+	SVG     string `name:"svg" type:"path" placeholder:"FILE" help:"Draw how the values grow with what varies between the rows."`
+	Compare string `type:"path" placeholder:"FILE" help:"Show the change against JSON that was saved before."`
 }
 
-func (l benchLoad) config(core int) bench.ZoneConfig {
-	return bench.ZoneConfig{
-		Clients: l.Clients, Zones: l.Zones, Hz: l.Hz, For: l.For, Warmup: l.Warmup, Coalesce: l.Coalesce, NoAck: !l.Ack, Core: core,
+// print writes a report in the ways that were asked for.
+func (o benchOut) print(r *bench.Report) error {
+	if o.Save != "" {
+		if err := r.Write(o.Save); err != nil {
+			return err
+		}
 	}
-}
-
-// run runs the clients and prints what was measured.
-func (l benchLoad) run(ctx context.Context, server bench.Info, core int) error {
-	profiled := make(chan error, 1)
-	if l.Profile != "" {
-		go func() { profiled <- bench.Profile(ctx, server, l.Warmup+l.For, l.Profile) }()
-	} else {
-		profiled <- nil
+	if o.SVG != "" {
+		svg := r.SVG()
+		if svg == "" {
+			return fmt.Errorf("--svg: nothing varies between the rows: %w", daemon.ErrConfig)
+		}
+		if err := os.WriteFile(o.SVG, []byte(svg), 0o644); err != nil {
+			return err
+		}
 	}
-	result, err := bench.Zone(ctx, l.config(core), server)
+	if o.JSON {
+		return json.NewEncoder(os.Stdout).Encode(r)
+	}
+	fmt.Print(r.Text())
+	if o.Compare == "" {
+		return nil
+	}
+	before, err := bench.ReadReport(o.Compare)
 	if err != nil {
 		return benchError(err)
 	}
-	if !l.JSON {
-		fmt.Print(result.Text())
-		return <-profiled
+	fmt.Print("\n", r.Compare(before))
+	return nil
+}
+
+// benchRuns is how often rows are measured, and what becomes of that.
+type benchRuns struct {
+	benchOut
+	Runs int `default:"3" help:"Runs of each row, all rows in turn; the median is shown, with the spread."`
+}
+
+// measure runs jobs and prints the report.
+func (o benchRuns) measure(ctx context.Context, name, method string, jobs []bench.Job) error {
+	if o.Compare != "" { // a wrong file is better refused before the work
+		if _, err := bench.ReadReport(o.Compare); err != nil {
+			return benchError(err)
+		}
 	}
-	return errors.Join(json.NewEncoder(os.Stdout).Encode(result), <-profiled)
+	progress := func(what string) { fmt.Fprintln(os.Stderr, what) }
+	r, err := bench.Measure(ctx, name, method, strings.Join(append([]string{"otpd"}, os.Args[1:]...), " "), o.Runs, jobs, progress)
+	if err != nil {
+		return benchError(err)
+	}
+	return o.print(r)
+}
+
+// benchPlace is where server and clients run.
+type benchPlace struct {
+	Split bool `default:"true" negatable:"" help:"The server is a process of its own, so that its CPU can be told apart."`
+	Pin   bool `help:"Bind server and clients to a core each."`
+}
+
+// launcher starts servers there.
+func (p benchPlace) launcher() (*bench.Launcher, error) {
+	l := &bench.Launcher{Split: p.Split, Pin: p.Pin, Errs: os.Stderr}
+	return l, benchError(l.Prepare())
 }
 
 // benchError makes a wrong command line of what the bench refuses.
@@ -69,62 +104,29 @@ func benchError(err error) error {
 	return err
 }
 
-// benchShape is how a server is built.
-type benchShape struct {
-	Agents int `default:"1" help:"Client agents of the server."`
-	States int `default:"4" help:"State servers of the server."`
+// benchContext ends with the first signal.
+func benchContext() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
-// benchZoneCmd is `otpd bench zone`.
-type benchZoneCmd struct {
-	benchLoad
-	benchShape
-	Split bool `default:"true" negatable:"" help:"The server is a process of its own, so that its CPU can be told apart."`
-	Pin   bool `help:"Bind server and clients to a core each."`
+// benchShowCmd is `otpd bench show`.
+type benchShowCmd struct {
+	File     string `arg:"" type:"path" help:"JSON that a command has saved."`
+	Markdown bool   `help:"A table for a page."`
+	benchOut
 }
 
-// Run measures.
-func (c *benchZoneCmd) Run() error {
-	if cfg := c.config(-1); cfg.Validate() != nil {
-		return benchError(cfg.Validate())
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if !c.Split {
-		return c.together(ctx)
-	}
-	serverCore, core := -1, -1
-	if c.Pin {
-		var err error
-		if serverCore, core, err = bench.Cores(); err != nil {
-			return err
-		}
-		if err := bench.Bind(core); err != nil {
-			return err
-		}
-	}
-	child, err := bench.Spawn(ctx, serverCore, os.Stderr, "bench", "server", "--attached",
-		fmt.Sprint("--core=", serverCore), fmt.Sprint("--agents=", c.Agents), fmt.Sprint("--states=", c.States))
+// Run prints.
+func (c *benchShowCmd) Run() error {
+	r, err := bench.ReadReport(c.File)
 	if err != nil {
-		return err
+		return benchError(err)
 	}
-	return errors.Join(c.run(ctx, child.Info(), core), child.Close())
-}
-
-// together runs the server in this process.
-func (c *benchZoneCmd) together(ctx context.Context) error {
-	if c.Pin {
-		return fmt.Errorf("--pin needs two processes: %w", daemon.ErrConfig)
+	if c.Markdown {
+		fmt.Print(r.Markdown())
+		return nil
 	}
-	server, err := bench.Serve(ctx, c.serverConfig())
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.run(ctx, server.Info(), -1), server.Close())
-}
-
-func (c benchShape) serverConfig() bench.ServerConfig {
-	return bench.ServerConfig{Agents: c.Agents, States: c.States, Core: -1, Log: logger(slog.LevelWarn.String(), "auto")}
+	return c.print(r)
 }
 
 // benchServerCmd is `otpd bench server`.
@@ -134,14 +136,15 @@ type benchServerCmd struct {
 	Control  string `default:"127.0.0.1:0" help:"TCP address that bench clients ask; it answers anybody who reaches it."`
 	Core     int    `default:"-1" hidden:"" help:"The core that this process was bound to."`
 	Attached bool   `hidden:"" help:"End when standard input does."`
+	Serve    bool   `name:"bare" help:"Nothing but quic-go, that says all to all."`
 }
 
 // Run serves until a signal comes.
 func (c *benchServerCmd) Run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := benchContext()
 	defer stop()
 	cfg := c.serverConfig()
-	cfg.Listen, cfg.Control, cfg.Core = c.Listen, c.Control, c.Core
+	cfg.Listen, cfg.Control, cfg.Core, cfg.Bare = c.Listen, c.Control, c.Core, c.Serve
 	server, err := bench.Serve(ctx, cfg)
 	if err != nil {
 		return err
@@ -163,21 +166,4 @@ func (c *benchServerCmd) Run() error {
 	case err := <-ended:
 		return errors.Join(err, server.Close())
 	}
-}
-
-// benchClientsCmd is `otpd bench clients`.
-type benchClientsCmd struct {
-	benchLoad
-	Server string `required:"" placeholder:"HOST:PORT" help:"Control address of a bench server."`
-}
-
-// Run measures.
-func (c *benchClientsCmd) Run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	server, err := bench.Ask(ctx, c.Server)
-	if err != nil {
-		return err
-	}
-	return c.run(ctx, server, -1)
 }

@@ -20,6 +20,9 @@ type bot struct {
 	zone do.Zone
 	want int // other bodies in its zone; its own does not enter, the session knows it already
 
+	hears  int  // of those that see it, how many count deliveries: its updates cause as many
+	stalls bool // it sends nothing, and reads no more when the measured time begins
+
 	// Owned by read.
 	seen    map[uint32]struct{} // aliases of bodies in view
 	open    bool                // its interest is
@@ -34,6 +37,10 @@ type bot struct {
 	stream *histogram // Owned by read
 	grams  *histogram // Owned by readDatagrams
 
+	// Owned by stall, read when all readers have ended.
+	ejectedAfter time.Duration // since it stopped to read; 0: it was not
+	ejectedFor   wire.Reason
+
 	// Owned by the pacer, from when all have settled.
 	set    wire.ClientSet
 	latest wire.ClientSetLatest
@@ -45,24 +52,22 @@ type bot struct {
 const readBuffer = 64 << 10
 
 // dial connects a bot and says hello; the rest is its readers'.
-func (l *load) dial(addr string, pin [32]byte, zone do.Zone, want int) (*bot, error) {
-	conn, err := link.Dial(l.ctx, addr, link.DialConfig{TLS: link.Pinned(pin), NoDatagrams: !l.cfg.Coalesce})
+func (l *load) dial(addr string, pin [32]byte, b *bot) (err error) {
+	b.load, b.seen, b.stream, b.grams = l, map[uint32]struct{}{}, new(histogram), new(histogram)
+	// A bot that stalls hears of its end where datagrams come.
+	b.conn, err = link.Dial(l.ctx, addr, link.DialConfig{TLS: link.Pinned(pin), NoDatagrams: !l.cfg.Coalesce && !b.stalls})
 	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
-	b := &bot{
-		load: l, conn: conn, zone: zone, want: want, seen: map[uint32]struct{}{},
-		stream: new(histogram), grams: new(histogram),
+		return fmt.Errorf("bench: %w", err)
 	}
 	sum := l.schema.Fingerprint()
-	if _, err := conn.Write(wire.AppendFrame(nil, &wire.ClientHello{Schema: sum[:], Meta: "otpd bench"})); err != nil {
-		return nil, errors.Join(fmt.Errorf("bench: hello: %w", err), conn.Close(0, ""))
+	if err := b.say(&wire.ClientHello{Schema: sum[:], Meta: "otpd bench"}); err != nil {
+		return errors.Join(fmt.Errorf("bench: hello: %w", err), b.conn.Close(0, ""))
 	}
 	l.readers.Go(b.read)
-	if conn.Datagrams() {
+	if b.conn.Datagrams() && !b.stalls {
 		l.readers.Go(b.readDatagrams)
 	}
-	return b, nil
+	return nil
 }
 
 // read takes what comes on the stream until the connection ends.
@@ -85,6 +90,26 @@ func (b *bot) read() {
 			b.load.ended(err)
 			return
 		}
+		if from, _ := b.load.window(); b.stalls && now >= from {
+			b.stall(now)
+			return
+		}
+	}
+}
+
+// stall waits, without reading the stream, until the server ends the connection or the run is over.
+func (b *bot) stall(since time.Duration) {
+	defer b.load.stalling.Add(-1)
+	for {
+		_, err := b.conn.ReceiveDatagram(b.load.ctx)
+		if err == nil {
+			continue
+		}
+		var closed *link.ClosedError
+		if errors.As(err, &closed) && closed.Remote {
+			b.ejectedAfter, b.ejectedFor = b.load.now()-since, closed.Reason
+		}
+		return
 	}
 }
 
@@ -118,7 +143,7 @@ func (b *bot) frames(p []byte, now time.Duration, h *histogram) (used int, err e
 			return used, err
 		}
 		used += n
-		if value == nil {
+		if value == nil || b.stalls {
 			continue
 		}
 		at, err := readStamp(value, now)

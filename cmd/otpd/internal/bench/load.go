@@ -26,6 +26,7 @@ type load struct {
 
 	from, to atomic.Int64  // the measured time, since zero
 	settled  chan struct{} // one for each bot that sees all it should
+	stalling atomic.Int64  // bots that will stop to read, or have, and are not ejected
 	closing  atomic.Bool   // connections end because we close them
 	readers  sync.WaitGroup
 
@@ -46,6 +47,7 @@ func newLoad(ctx context.Context, cfg ZoneConfig) (*load, error) {
 		enter: schema.Class("Gate").FieldByName("Enter").Number,
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	l.stalling.Store(int64(cfg.Stall))
 	l.from.Store(math.MaxInt64)
 	l.to.Store(math.MaxInt64)
 	return l, nil
@@ -83,10 +85,17 @@ func (l *load) enterAll(server Info) error {
 		dialing.Go(func() {
 			defer func() { <-room }()
 			zone, addr := i%l.cfg.Zones, server.Addrs[i%len(server.Addrs)]
-			var err error
-			if l.bots[i], err = l.dial(addr, pin, do.Zone(zone+1), l.zoneSize(zone)-1); err != nil {
-				l.cancel(err)
+			// Those that stall are the last ones.
+			b := &bot{zone: do.Zone(zone + 1), want: l.zoneSize(zone) - 1, stalls: i >= l.cfg.Clients-l.cfg.Stall}
+			b.hears = b.want - l.stalled(zone)
+			if server.Bare {
+				b.want, b.hears = 0, l.cfg.Clients // it says all to all, and nothing of who is there
 			}
+			if err := l.dial(addr, pin, b); err != nil {
+				l.cancel(err)
+				return
+			}
+			l.bots[i] = b
 		})
 	}
 	dialing.Wait()
@@ -109,12 +118,23 @@ func (l *load) zoneSize(i int) int {
 	return n
 }
 
+// stalled is how many of the i-th zone's bots stop to read.
+func (l *load) stalled(zone int) (n int) {
+	for i := l.cfg.Clients - l.cfg.Stall; i < l.cfg.Clients; i++ {
+		if i%l.cfg.Zones == zone {
+			n++
+		}
+	}
+	return n
+}
+
 // maxPacers bounds the goroutines that send: one whose write is held back makes only its own bots late.
 const maxPacers = 8
 
 // start lets the bots send, their phases spread evenly over the period.
 func (l *load) start() error {
-	n := min(maxPacers, len(l.bots))
+	senders := l.bots[:len(l.bots)-l.cfg.Stall]
+	n := min(maxPacers, len(senders))
 	begin := (l.now() + 10*time.Millisecond).Truncate(time.Microsecond)
 	period := time.Second / time.Duration(l.cfg.Hz)
 	for i := range n {
@@ -123,9 +143,9 @@ func (l *load) start() error {
 			return err
 		}
 		p := &pacer{load: l, timer: t, period: period, late: new(histogram), done: make(chan struct{})}
-		for j := i; j < len(l.bots); j += n {
-			p.bots = append(p.bots, l.bots[j])
-			phase := period * time.Duration(j) / time.Duration(len(l.bots))
+		for j := i; j < len(senders); j += n {
+			p.bots = append(p.bots, senders[j])
+			phase := period * time.Duration(j) / time.Duration(len(senders))
 			p.phases = append(p.phases, (begin + phase).Truncate(time.Microsecond))
 		}
 		l.pacers = append(l.pacers, p)
@@ -203,7 +223,7 @@ func (p *pacer) run() {
 		}
 		if due >= from {
 			p.sent++
-			p.expected += uint64(b.want)
+			p.expected += uint64(b.hears)
 			p.late.add(p.load.now() - due)
 		}
 		if err == nil {

@@ -2,58 +2,53 @@ package bench
 
 import (
 	"fmt"
-	"strings"
-	"text/tabwriter"
+	"time"
+
+	"github.com/otpd/otpd/wire"
 )
 
-// Result is what a run measured. Its JSON names are for programs, and stay.
+// Result is what one run of clients in zones measured.
 type Result struct {
-	Bench         string  `json:"bench"`
-	Clients       int     `json:"clients"`
-	Zones         int     `json:"zones"`
-	Hz            int     `json:"hz"`
-	Seconds       float64 `json:"seconds"` // asked for
-	WarmupSeconds float64 `json:"warmup_seconds"`
-	Coalesce      bool    `json:"coalesce"`
-	Acknowledged  bool    `json:"acknowledged"` // each update is
+	Coalesce     bool          // values may be coalesced away
+	Stalled      int           // clients that stopped to read
+	Ejected      int           // of these
+	EjectedAfter time.Duration // the last of them, since it stopped
+	EjectedFor   wire.Reason
 
-	EnterSeconds        float64 `json:"enter_seconds"` // until all clients saw each other
-	Updates             uint64  `json:"updates"`       // meant to be sent in the measured time
-	Expected            uint64  `json:"expected"`      // deliveries of these
-	Deliveries          uint64  `json:"deliveries"`    // of these that came
-	Missing             uint64  `json:"missing"`       // lost; with Coalesce also those coalesced away
-	DeliveriesPerSecond float64 `json:"deliveries_per_s"`
-	P50                 float64 `json:"p50_ms"` // intended send to receive on another client
-	P99                 float64 `json:"p99_ms"`
-	P999                float64 `json:"p999_ms"`
-	Max                 float64 `json:"max_ms"`
-	BytesPerDelivery    float64 `json:"bytes_per_delivery"`       // on the wire to the clients, headers of QUIC, UDP and IP included
-	FrameBytes          float64 `json:"frame_bytes_per_delivery"` // of the protocol's frames alone
+	EnterSeconds        float64 // until all clients saw each other
+	Updates             uint64  // meant to be sent in the measured time
+	Expected            uint64  // deliveries of these
+	Deliveries          uint64  // of these that came
+	Missing             uint64  // lost; with Coalesce also those coalesced away
+	DeliveriesPerSecond float64
+	P50                 float64 // intended send to receive on another client
+	P99                 float64
+	P999                float64
+	Max                 float64
+	BytesPerDelivery    float64 // on the wire to the clients, headers of QUIC, UDP and IP included
+	FrameBytes          float64 // of the protocol's frames alone
 
-	Separate          bool    `json:"separate"` // server and clients are two processes: their CPU can be told apart
-	CPUPerMillion     float64 `json:"server_cpu_s_per_million"`
-	AllocsPerDelivery float64 `json:"server_allocs_per_delivery"`
-	Server            Side    `json:"server"`
-	ClientSide        Side    `json:"client_side"`
-	OthersCores       float64 `json:"others_cores"` // cores that other processes of the machine kept busy; -1: unknown
-	LateP50           float64 `json:"late_p50_ms"`  // how late updates were sent; part of the latencies
-	LateP99           float64 `json:"late_p99_ms"`
-	LateMax           float64 `json:"late_max_ms"`
-	LimitedByClients  bool    `json:"limited_by_clients"` // their cores were full, or they sent late: the server may do better
-	Machine           Machine `json:"machine"`
-	Commit            string  `json:"commit"`
-	Time              string  `json:"time"`
+	Separate          bool // server and clients are two processes: their CPU can be told apart
+	CPUPerMillion     float64
+	AllocsPerDelivery float64
+	Server            Side
+	ClientSide        Side
+	OthersCores       float64 // cores that other processes of the machine kept busy; -1: unknown
+	LateP50           float64 // how late updates were sent; part of the latencies
+	LateP99           float64
+	LateMax           float64
+	LimitedByClients  bool // their cores were full, or they sent late: the server may do better
 }
 
 // Side is one of the two processes, in the measured time.
 type Side struct {
-	CPU   float64 `json:"cpu_s"`
-	Cores float64 `json:"cores_used"`
-	Procs int     `json:"procs"` // GOMAXPROCS
-	Core  int     `json:"core"`  // that it is bound to, -1: none
-	RSS   uint64  `json:"rss_bytes"`
-	Heap  uint64  `json:"heap_bytes"`
-	GCs   uint64  `json:"gcs"`
+	CPU   float64
+	Cores float64
+	Procs int // GOMAXPROCS
+	Core  int // that it is bound to, -1: none
+	RSS   uint64
+	Heap  uint64
+	GCs   uint64
 }
 
 // used books what lies between two snapshots.
@@ -95,6 +90,10 @@ func (r *Result) latencies(l *load) {
 	for _, b := range l.bots {
 		all.merge(b.stream)
 		all.merge(b.grams)
+		if b.ejectedAfter > 0 {
+			r.Ejected++
+			r.EjectedAfter, r.EjectedFor = max(r.EjectedAfter, b.ejectedAfter), b.ejectedFor
+		}
 	}
 	for _, p := range l.pacers {
 		late.merge(p.late)
@@ -106,66 +105,63 @@ func (r *Result) latencies(l *load) {
 	r.LimitedByClients = r.ClientSide.Cores >= fullCores*float64(r.ClientSide.Procs) || r.LateP99 > lateMS
 }
 
-// Text is the result as a table for people.
-func (r *Result) Text() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	row("load", "%d clients in %d zones at %d Hz, %g s after %g s of warm-up%s", r.Clients, r.Zones, r.Hz, r.Seconds, r.WarmupSeconds, r.mode())
-	row("deliveries", "%.0f/s; %d of %d", r.DeliveriesPerSecond, r.Deliveries, r.Expected)
-	row("latency", "p50 %.2f  p99 %.2f  p99.9 %.2f  max %.2f ms", r.P50, r.P99, r.P999, r.Max)
-	row("bytes per delivery", "%.1f on the wire, %.1f of frames", r.BytesPerDelivery, r.FrameBytes)
+// Sample is the result as a run of a row.
+func (r *Result) Sample() Sample {
+	v := map[string]float64{
+		"deliveries_per_s": r.DeliveriesPerSecond, "p50_ms": r.P50, "p99_ms": r.P99, "p999_ms": r.P999, "max_ms": r.Max,
+		"bytes_per_delivery": r.BytesPerDelivery, "frame_bytes_per_delivery": r.FrameBytes,
+		"late_p50_ms": r.LateP50, "late_p99_ms": r.LateP99, "late_max_ms": r.LateMax,
+		"updates": float64(r.Updates), "expected": float64(r.Expected), "deliveries": float64(r.Deliveries), "missing": float64(r.Missing),
+		"enter_s": r.EnterSeconds, "client_cores": r.ClientSide.Cores,
+	}
 	if r.Separate {
-		row("server CPU", "%.2f s per million deliveries", r.CPUPerMillion)
-		row("server", "%s, %.2f allocations per delivery", r.Server.text(), r.AllocsPerDelivery)
-		row("clients", "%s", r.ClientSide.text())
-	} else {
-		row("both sides", "%s (one process: their CPU cannot be told apart)", r.ClientSide.text())
+		v["server_cpu_s_per_million"], v["server_allocs_per_delivery"] = r.CPUPerMillion, r.AllocsPerDelivery
+		v["server_cores"], v["server_rss_mb"], v["server_heap_mb"] = r.Server.Cores, float64(r.Server.RSS)/1e6, float64(r.Server.Heap)/1e6
+		v["server_gcs"] = float64(r.Server.GCs)
 	}
-	row("clients' lateness", "p50 %.2f  p99 %.2f  max %.2f ms (part of the latencies)", r.LateP50, r.LateP99, r.LateMax)
+	if r.Ejected > 0 {
+		v["ejected_after_s"] = r.EjectedAfter.Seconds()
+	}
 	if r.OthersCores >= 0 {
-		row("other processes", "%.2f cores", r.OthersCores)
+		v["others_cores"] = r.OthersCores
 	}
-	row("machine", "%d cores %s, %s/%s %s, %s", r.Machine.Cores, r.Machine.CPU, r.Machine.OS, r.Machine.Arch, r.Machine.Kernel, r.Machine.Go)
-	row("commit", "%s", r.Commit)
-	_ = w.Flush() // a Builder takes everything
-	for _, note := range r.notes() {
-		b.WriteString("note: " + note + "\n")
-	}
-	return b.String()
+	return Sample{Values: v, Limited: r.LimitedByClients, Notes: r.notes()}
 }
 
-func (r *Result) mode() string {
-	if r.Coalesce {
-		return ", latest values by datagram"
-	}
-	if !r.Acknowledged {
-		return ", not acknowledged"
-	}
-	return ""
-}
+// The notes to a row: what a reader must know to judge the figures.
+const (
+	noteLimited  = "limited by the clients' side, which was full or late: the server may do better"
+	noteTogether = "server and clients are one process: their CPU cannot be told apart"
+	noteUnbound  = "server and clients share the cores (--pin binds each to its own)"
+	noteOthers   = "other processes kept more than a tenth of a core busy: do not compare"
+	noteMissing  = "some deliveries did not come in time"
+)
 
-// notes are what a reader must know to judge the figures.
 func (r *Result) notes() (notes []string) {
 	if r.LimitedByClients {
-		notes = append(notes, "the clients' side was full or late: the server may do better than this")
+		notes = append(notes, noteLimited)
 	}
-	if r.Separate && r.Server.Core < 0 {
-		notes = append(notes, "server and clients share the cores (--pin binds each to its own)")
+	switch {
+	case !r.Separate:
+		notes = append(notes, noteTogether)
+	case r.Server.Core < 0:
+		notes = append(notes, noteUnbound)
 	}
 	if r.OthersCores > 0.1 {
-		notes = append(notes, "other processes used this machine at the same time: do not compare")
+		notes = append(notes, noteOthers)
 	}
 	if r.Missing > 0 && !r.Coalesce {
-		notes = append(notes, fmt.Sprintf("%d deliveries did not come in time", r.Missing))
+		notes = append(notes, noteMissing)
+	}
+	if r.Stalled > 0 {
+		notes = append(notes, r.stallNote())
 	}
 	return notes
 }
 
-func (s Side) text() string {
-	bound := ""
-	if s.Core >= 0 {
-		bound = fmt.Sprintf(" (core %d)", s.Core)
+func (r *Result) stallNote() string {
+	if r.Ejected == 0 {
+		return fmt.Sprintf("clients that stopped to read: %d, and none was ejected", r.Stalled)
 	}
-	return fmt.Sprintf("%.2f cores%s, %.0f MB, heap %.0f MB, %d collections", s.Cores, bound, float64(s.RSS)/1e6, float64(s.Heap)/1e6, s.GCs)
+	return fmt.Sprintf("clients that stopped to read: %d; ejected: %d, with reason %d (%s)", r.Stalled, r.Ejected, r.EjectedFor, r.EjectedFor.Info().Text)
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/otpd/otpd/cmd/otpd/internal/daemon"
@@ -25,6 +26,8 @@ type Info struct {
 	Join    string   `json:"join,omitempty"` // what AI processes join with
 	PID     int      `json:"pid"`
 	Pinned  int      `json:"pinned"` // the core that the server is bound to, -1: none
+	Bare    bool     `json:"bare,omitempty"`
+	TCP     string   `json:"tcp,omitempty"` // of a bare server: it writes to who connects
 }
 
 // pin decodes the certificate's pin.
@@ -45,6 +48,23 @@ type ServerConfig struct {
 	Partitions uint16 // default 16
 	Core       int    // that the caller has bound the process to; only told on. -1: none
 	Log        *slog.Logger
+
+	// Bare serves nothing but quic-go instead of a daemon: see bareServer. Flush is how long it gathers; 0: not at all.
+	Bare  bool
+	Flush time.Duration
+}
+
+// Running is a server that clients can use.
+type Running interface {
+	Info() Info
+	Close() error
+}
+
+// Served is a server in this process.
+type Served interface {
+	Running
+	// Wait returns when the server has ended by itself.
+	Wait() error
 }
 
 func (c *ServerConfig) fill() {
@@ -70,22 +90,37 @@ func (c *ServerConfig) fill() {
 // Server is a daemon with the bench's world, in this process.
 type Server struct {
 	// Set by Serve, then read-only.
-	info   Info
-	dir    string
-	daemon *daemon.Daemon
-	http   *http.Server
-	cancel context.CancelFunc
-	ended  chan error // of the AI, then of the control port
+	info    Info
+	dir     string
+	daemon  *daemon.Daemon
+	control *control
+	cancel  context.CancelFunc
+	ended   chan error // of the AI
 }
 
 // Serve starts a server; clients may come when it returns.
-func Serve(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
+func Serve(ctx context.Context, cfg ServerConfig) (Served, error) {
+	if cfg.Bare {
+		s, err := serveBare(cfg)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	s, err := serveDaemon(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func serveDaemon(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
 	cfg.fill()
 	dir, err := os.MkdirTemp("", "otpd-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	s := &Server{dir: dir, ended: make(chan error, 2)}
+	s := &Server{dir: dir, ended: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -122,32 +157,52 @@ func (s *Server) startWorld(ctx context.Context, log *slog.Logger) error {
 }
 
 // startControl serves what clients ask for beside the measured path.
-func (s *Server) startControl(cfg ServerConfig) error {
-	l, err := net.Listen("tcp", cfg.Control)
-	if err != nil {
-		return fmt.Errorf("bench: control port: %w", err)
-	}
+func (s *Server) startControl(cfg ServerConfig) (err error) {
 	pin := s.daemon.Pin()
 	s.info = Info{
-		Pin: hex.EncodeToString(pin[:]), Control: l.Addr().String(), Admin: s.daemon.AdminAddr(), Join: s.daemon.JoinURL(),
-		PID: os.Getpid(), Pinned: cfg.Core,
+		Pin: hex.EncodeToString(pin[:]), Admin: s.daemon.AdminAddr(), Join: s.daemon.JoinURL(), PID: os.Getpid(), Pinned: cfg.Core,
 	}
 	for _, a := range s.daemon.Addrs() {
 		s.info.Addrs = append(s.info.Addrs, a.String())
 	}
+	s.control, err = startControl(cfg.Control, &s.info, s.usage)
+	return err
+}
+
+// control is the port where clients ask for what is beside the measured path.
+type control struct {
+	http  *http.Server
+	ended chan error
+}
+
+// startControl fills in where it listens.
+func startControl(addr string, info *Info, usage func() Usage) (*control, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("bench: control port: %w", err)
+	}
+	info.Control = l.Addr().String()
+	said := *info
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /info", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.info) })
-	mux.HandleFunc("GET /usage", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.usage()) })
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	mux.HandleFunc("GET /info", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, said) })
+	mux.HandleFunc("GET /usage", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("collect") {
+			debug.FreeOSMemory()
+		}
+		writeJSON(w, usage())
+	})
+	c := &control{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, ended: make(chan error, 1)}
 	go func() {
-		err := s.http.Serve(l)
+		err := c.http.Serve(l)
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
-		s.ended <- err
+		c.ended <- err
 	}()
-	return nil
+	return c, nil
 }
+
+func (c *control) close() error { return errors.Join(c.http.Close(), <-c.ended) }
 
 // writeJSON answers with v. A client that has gone is its own problem.
 func writeJSON(w http.ResponseWriter, v any) {
@@ -173,8 +228,8 @@ func (s *Server) Wait() error { return s.daemon.Wait() }
 // Close ends everything and removes the data.
 func (s *Server) Close() error {
 	var errs []error
-	if s.http != nil {
-		errs = append(errs, s.http.Close(), <-s.ended)
+	if s.control != nil {
+		errs = append(errs, s.control.close())
 	}
 	if s.cancel != nil {
 		s.cancel()

@@ -21,6 +21,8 @@ type ZoneConfig struct {
 	Warmup   time.Duration // before it, under load
 	Coalesce bool          // set a latest field, by datagrams: values may be lost or coalesced away
 	NoAck    bool          // do not ask for an acknowledgement of each update, as game clients do
+	Stall    int           // how many of the clients stop to read when the measured time begins
+	Profile  string        // file for a CPU profile of the server; empty: none
 	Core     int           // that the caller has bound this process to; only told on. -1: none
 }
 
@@ -32,8 +34,10 @@ func (c *ZoneConfig) Validate() error {
 	switch {
 	case c.Zones < 1, c.Clients < 2*c.Zones, c.Clients > 10_000:
 		return fmt.Errorf("%d clients in %d zones: want 2 or more in each, and at most 10000: %w", c.Clients, c.Zones, ErrConfig)
-	case c.Hz < 1 || c.Hz > 900:
-		return fmt.Errorf("%d updates a second: want 1 to 900, an agent takes no more: %w", c.Hz, ErrConfig)
+	case c.Stall < 0 || c.Clients-c.Stall < 2*c.Zones:
+		return fmt.Errorf("%d of %d clients stop to read: want 2 or more in each zone that do not: %w", c.Stall, c.Clients, ErrConfig)
+	case c.Hz < 1 || c.Hz > maxHz:
+		return fmt.Errorf("%d updates a second: want 1 to %d, an agent takes no more: %w", c.Hz, maxHz, ErrConfig)
 	case c.For <= 0 || c.Warmup < 0:
 		return fmt.Errorf("for %v after %v: %w", c.For, c.Warmup, ErrConfig)
 	case c.For+c.Warmup > time.Hour:
@@ -41,6 +45,9 @@ func (c *ZoneConfig) Validate() error {
 	}
 	return nil
 }
+
+// maxHz is below the frames that an agent takes from one client in a second.
+const maxHz = 900
 
 // enterTime is how long all clients may take to come in.
 const enterTime = 2 * time.Minute
@@ -84,6 +91,12 @@ func (l *load) run(server Info, r *Result) error {
 	if err := l.wait(from); err != nil {
 		return err
 	}
+	profiled := make(chan error, 1)
+	if l.cfg.Profile != "" {
+		go func() { profiled <- Profile(l.ctx, server, l.cfg.For, l.cfg.Profile) }()
+	} else {
+		profiled <- nil
+	}
 	before, err := l.snapshot(server)
 	if err != nil {
 		return err
@@ -96,7 +109,7 @@ func (l *load) run(server Info, r *Result) error {
 		return err
 	}
 	r.used(before, after)
-	return l.drain(r)
+	return errors.Join(l.drain(r), <-profiled)
 }
 
 // wait waits until a time since zero.
@@ -128,10 +141,15 @@ func (l *load) snapshot(server Info) (s snapshot, err error) {
 	return s, get(l.ctx, server.Control, "/usage", &s.server)
 }
 
-// drainTime is how long a delivery may still come after the measured time.
-const drainTime = 2 * time.Second
+// drainTime is how long a delivery may still come after the measured time, ejectTime how long the server may take to
+// eject who does not read.
+const (
+	drainTime = 2 * time.Second
+	ejectTime = 30 * time.Second
+)
 
-// drain waits until all expected deliveries have come, or it is clear that they do not.
+// drain waits until all expected deliveries have come, or it is clear that they do not, and until those that do not
+// read are ejected.
 func (l *load) drain(r *Result) error {
 	for _, p := range l.pacers {
 		select {
@@ -148,14 +166,18 @@ func (l *load) drain(r *Result) error {
 			return err
 		}
 	}
+	for end := l.now() + ejectTime; l.stalling.Load() > 0 && l.now() < end; {
+		if err := l.wait(l.now() + 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // newResult has what is known before the run.
 func newResult(cfg ZoneConfig, server Info) *Result {
 	return &Result{
-		Bench: "zone", Clients: cfg.Clients, Zones: cfg.Zones, Hz: cfg.Hz, Seconds: cfg.For.Seconds(), WarmupSeconds: cfg.Warmup.Seconds(),
-		Coalesce: cfg.Coalesce, Acknowledged: !cfg.NoAck || cfg.Coalesce, Machine: thisMachine(), Commit: commit(), Time: time.Now().UTC().Format(time.RFC3339),
-		Separate: server.PID != os.Getpid(), Server: Side{Core: server.Pinned}, ClientSide: Side{Core: cfg.Core, Procs: runtime.GOMAXPROCS(0)},
+		Coalesce: cfg.Coalesce,
+		Stalled:  cfg.Stall, Separate: server.PID != os.Getpid(), Server: Side{Core: server.Pinned}, ClientSide: Side{Core: cfg.Core, Procs: runtime.GOMAXPROCS(0)},
 	}
 }
