@@ -225,6 +225,9 @@ func (c *Class) numberFields() error {
 			c.stored = append(c.stored, f)
 		}
 	}
+	if err := c.setMarks(); err != nil {
+		return err
+	}
 	return c.checkColumns()
 }
 

@@ -63,10 +63,13 @@ func (f *Field) Settable() bool { return f.Keywords.Any(fields.ClSend | fields.O
 func (f *Field) OwnerAnswers() bool { return f.Kind == FieldCall && f.Keywords.Has(fields.OwnRecv) }
 
 // Check returns nil if value is exactly one value of the field, with every constraint kept. The value of a
-// molecular is an array of its parts' values. It allocates nothing unless it fails.
+// molecular is an array of its parts' values. It allocates nothing unless it fails, or has a grid or edges to decode.
 func (f *Field) Check(value []byte) error {
 	if f.Kind != FieldMolecular {
-		return f.Type.Check(value)
+		if err := f.Type.Check(value); err != nil || !f.Keywords.Any(fields.Grid|fields.Edges) {
+			return err
+		}
+		return checkZoneValue(f.Keywords, value)
 	}
 	rest, err := f.partsOf(value)
 	for _, p := range f.Parts {
@@ -127,6 +130,7 @@ type Class struct {
 	fields  []*Field
 	stored  []*Field
 	byName  map[string]*Field
+	marks   fields.Keyword // of position and the zone graph, that its fields have
 	text    string
 	summary [32]byte
 }

@@ -97,6 +97,9 @@ func checkField(f *FieldDecl) error {
 			return fmt.Errorf("%w: %s", ErrSchema, r.why)
 		}
 	}
+	if err := checkZoneWords(f); err != nil {
+		return err
+	}
 	if f.Default != nil {
 		if err := f.Type.Check(f.Default); err != nil {
 			return fmt.Errorf("%w: the default does not fit %s: %w", ErrSchema, f.Type, err)

@@ -10,11 +10,14 @@ import (
 // the coordinates is the rectangle's centre (rule 164). Lengths are in the game's unit.
 type Grid struct {
 	Start      Zone    // of cell (0, 0), where X and Y are smallest
-	Cols, Rows int     // at least 1 each
+	Cols, Rows int32   // at least 1 each
 	Cell       float64 // edge of a cell, above 0
-	Radius     int     // cells that are watched around one's own, in each direction
+	Radius     int32   // cells that are watched around one's own, in each direction: at most MaxRadius
 	Hysteresis float64 // how far beyond its cell's edge one may go before the cell changes, below Cell/2
 }
+
+// MaxRadius is the largest Radius of a Grid: 3,969 cells in view.
+const MaxRadius = 31
 
 // ErrGrid is wrapped by errors about a Grid that cannot be.
 var ErrGrid = errors.New("wrong grid")
@@ -26,8 +29,8 @@ func (g Grid) Validate() error {
 		return fmt.Errorf("do: grid of %d x %d cells: %w", g.Cols, g.Rows, ErrGrid)
 	case !(g.Cell > 0) || math.IsInf(g.Cell, 0):
 		return fmt.Errorf("do: grid with cells of %v: %w", g.Cell, ErrGrid)
-	case g.Radius < 0:
-		return fmt.Errorf("do: grid with a radius of %d: %w", g.Radius, ErrGrid)
+	case g.Radius < 0 || g.Radius > MaxRadius:
+		return fmt.Errorf("do: grid with a radius of %d: %w: 0 to %d are allowed", g.Radius, ErrGrid, MaxRadius)
 	case !(g.Hysteresis >= 0 && g.Hysteresis < g.Cell/2):
 		return fmt.Errorf("do: grid with a hysteresis of %v in cells of %v: %w", g.Hysteresis, g.Cell, ErrGrid)
 	case uint64(g.Start)+uint64(g.Cols)*uint64(g.Rows)-1 > math.MaxUint32:
@@ -48,7 +51,7 @@ func (g Grid) ZoneAt(x, y float64) (z Zone, ok bool) {
 	if !(col >= 0 && col < float64(g.Cols) && row >= 0 && row < float64(g.Rows)) {
 		return 0, false
 	}
-	return g.zone(int(col), int(row)), true
+	return g.zone(int32(col), int32(row)), true
 }
 
 // Next is the cell of somebody at (x, y) who was in now: still now as long as (x, y) is within the hysteresis of
@@ -90,11 +93,11 @@ func (g Grid) Around(dst []Zone, z Zone) []Zone {
 	return dst
 }
 
-func (g Grid) zone(col, row int) Zone { return g.Start + Zone(row*g.Cols+col) }
+func (g Grid) zone(col, row int32) Zone { return g.Start + Zone(row)*Zone(g.Cols) + Zone(col) }
 
-func (g Grid) cell(z Zone) (col, row int) {
-	i := int(z - g.Start)
-	return i % g.Cols, i / g.Cols
+func (g Grid) cell(z Zone) (col, row int32) {
+	i := z - g.Start
+	return int32(i % Zone(g.Cols)), int32(i / Zone(g.Cols))
 }
 
 // corner is the smallest X and Y of cell z.

@@ -50,6 +50,7 @@ func TestGridValidate(t *testing.T) {
 		{Cols: 1, Rows: 1},
 		{Cols: 1, Rows: 1, Cell: math.NaN()},
 		{Cols: 1, Rows: 1, Cell: 1, Radius: -1},
+		{Cols: 1, Rows: 1, Cell: 1, Radius: MaxRadius + 1},
 		{Cols: 1, Rows: 1, Cell: 1, Hysteresis: 0.5},
 		{Start: math.MaxUint32, Cols: 2, Rows: 1, Cell: 1},
 	} {
@@ -60,11 +61,11 @@ func TestGridValidate(t *testing.T) {
 func TestGridProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := Grid{
-			Start: Zone(rapid.Uint32Range(0, 1000).Draw(t, "start")), Cols: rapid.IntRange(1, 9).Draw(t, "cols"),
-			Rows: rapid.IntRange(1, 9).Draw(t, "rows"), Cell: 8, Radius: rapid.IntRange(0, 3).Draw(t, "radius"), Hysteresis: 1,
+			Start: Zone(rapid.Uint32Range(0, 1000).Draw(t, "start")), Cols: rapid.Int32Range(1, 9).Draw(t, "cols"),
+			Rows: rapid.Int32Range(1, 9).Draw(t, "rows"), Cell: 8, Radius: rapid.Int32Range(0, 3).Draw(t, "radius"), Hysteresis: 1,
 		}
 		require.NoError(t, g.Validate())
-		z := g.Start + Zone(rapid.IntRange(0, g.Cols*g.Rows-1).Draw(t, "cell"))
+		z := g.Start + Zone(rapid.Int32Range(0, g.Cols*g.Rows-1).Draw(t, "cell"))
 		x, y := g.Centre(z)
 		got, ok := g.ZoneAt(x, y)
 		require.True(t, ok)

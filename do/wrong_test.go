@@ -299,7 +299,7 @@ func TestWrongClasses(t *testing.T) {
 		{pointer{}, `do: class pointer: field HP: wrong schema: *int16 is a pointer: a field is a value`},
 		{unsized{}, `do: class unsized: field HP: wrong schema: fields: type of int: wrong declaration: int has no fixed size: write int64 or another sized one`},
 		{channel{}, `do: class channel: field C: wrong schema: fields: type of chan int8: wrong declaration: chan int8 cannot be a field: allowed are bool, sized ints, floats, string, []byte, time.Time, time.Duration, ids, and arrays, slices, string-keyed maps and structs of these`},
-		{unknownWord{}, `do: class unknownWord: field HP: wrong schema: fields: parse tag "ram,brodcast": wrong tag: unknown word "brodcast": allowed are required ram db broadcast clsend clrecv ownsend ownrecv airecv ai latest review index unique, and min= max= minlen= maxlen= len= pattern= oneof= as= scale= mod= elem= key= default= rate= of=`},
+		{unknownWord{}, `do: class unknownWord: field HP: wrong schema: fields: parse tag "ram,brodcast": wrong tag: unknown word "brodcast": allowed are required ram db broadcast clsend clrecv ownsend ownrecv airecv ai latest review index unique position grid edges auto open, and min= max= minlen= maxlen= len= pattern= oneof= as= scale= mod= elem= key= default= rate= of=`},
 		{emptyWord{}, `do: class emptyWord: field HP: wrong schema: fields: parse tag "ram,,db": wrong tag: an empty word between commas`},
 		{notStored{}, `do: class notStored: field HP: wrong schema: a state field is required, ram or db: without any it would be an event, which is declared as do.Event`},
 		{eventStored{}, `do: class eventStored: field Say: wrong schema: an event is never stored: it cannot be required, ram or db`},

@@ -25,10 +25,15 @@ const (
 	Review                        // a client's set goes to the AI, which then sets it
 	Index                         // the database finds objects by it
 	Unique                        // the database holds each value once
+	Position                      // X and Y of it are where the object is below its parent
+	Grid                          // lays cells over the ground below the object
+	Edges                         // the doors of the zones below the object
+	Auto                          // the zones below the object that open for who sees it (rule 163)
+	Open                          // the zones below the object that clients may open
 )
 
 // keywordNames is in the order of the bits.
-const keywordNames = "required ram db broadcast clsend clrecv ownsend ownrecv airecv ai latest review index unique"
+const keywordNames = "required ram db broadcast clsend clrecv ownsend ownrecv airecv ai latest review index unique position grid edges auto open"
 
 // Has reports whether all of o are in k.
 func (k Keyword) Has(o Keyword) bool { return k&o == o }

@@ -33,7 +33,7 @@ func TestParseTag(t *testing.T) {
 }
 
 func TestParseTagErrors(t *testing.T) {
-	words := "allowed are required ram db broadcast clsend clrecv ownsend ownrecv airecv ai latest review index unique, " +
+	words := "allowed are required ram db broadcast clsend clrecv ownsend ownrecv airecv ai latest review index unique position grid edges auto open, " +
 		"and min= max= minlen= maxlen= len= pattern= oneof= as= scale= mod= elem= key= default= rate= of="
 	for text, want := range map[string]string{
 		"requird":           `unknown word "requird": ` + words,
@@ -72,7 +72,7 @@ func TestParseTagErrors(t *testing.T) {
 
 func TestKeyword(t *testing.T) {
 	require.Equal(t, "required ram db", (Required | RAM | DB).String())
-	require.Equal(t, keywordNames, Keyword(1<<14-1).String())
+	require.Equal(t, keywordNames, Keyword(1<<19-1).String())
 	k, err := ParseKeyword(keywordNames)
 	require.NoError(t, err)
 	require.True(t, k.Has(Unique|Required))
