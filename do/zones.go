@@ -222,6 +222,16 @@ func (c *Class) Marked(k fields.Keyword) *Field {
 // Marks are the keywords of position and zone graph that fields of the class have.
 func (c *Class) Marks() fields.Keyword { return c.marks }
 
+// ownAt is where the class itself declares a field, nowhere if it inherits it.
+func (c *Class) ownAt(name string) Position {
+	for i := range c.own {
+		if c.own[i].Name == name {
+			return c.own[i].At
+		}
+	}
+	return Position{}
+}
+
 // setMarks notes which fields of the zone graph the class has; each of them once.
 func (c *Class) setMarks() error {
 	for _, f := range c.fields {
@@ -230,7 +240,7 @@ func (c *Class) setMarks() error {
 			continue
 		}
 		if c.marks.Any(k) {
-			return fmt.Errorf("field %s: %w: %s has another %s field: one is allowed", f.Name, ErrSchema, c.name, k)
+			return &fieldError{c.ownAt(f.Name), f.Name, fmt.Errorf("%w: %s has another %s field: one is allowed", ErrSchema, c.name, k)}
 		}
 		c.marks |= k
 	}

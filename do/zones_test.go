@@ -117,7 +117,7 @@ func TestPosition(t *testing.T) {
 func TestWrongZoneWords(t *testing.T) {
 	for text, want := range map[string]string{
 		`int8 G required broadcast; //! grid`:                             "grid needs the type do.Grid",
-		`uint16[] E required broadcast; //! edges`:                         "edges needs the type []do.Edge",
+		`uint16[] E required broadcast; //! edges`:                        "edges needs the type []do.Edge",
 		`uint16[] A required broadcast; //! auto`:                         "auto needs the type []do.Zone",
 		`uint32 A required broadcast; //! open`:                           "open needs the type []do.Zone",
 		`uint32[] A required; //! auto`:                                   "auto needs required and broadcast",
@@ -127,9 +127,9 @@ func TestWrongZoneWords(t *testing.T) {
 		`blob P ram broadcast; //! position type="{X float32, Y string}"`: "position needs a struct with the numbers X and Y",
 		`blob P db broadcast; //! position type="{X float32, Y float32}"`: "position needs required or ram",
 		`uint32[] A required broadcast; //! auto
-		 uint32[] B required broadcast; //! auto`: "field B: wrong schema: A has another auto field: one is allowed",
+		 uint32[] B required broadcast; //! auto`: "field B: wrong schema: C has another auto field: one is allowed",
 	} {
-		_, err := ParseSchema([]byte("dclass A {\n" + text + "\n};"))
+		_, err := ParseSchema([]byte("dclass C {\n" + text + "\n};"))
 		require.ErrorIs(t, err, ErrSchema, text)
 		require.ErrorContains(t, err, want, text)
 	}

@@ -178,13 +178,14 @@ func (s *State) announce(o *object, set fields.Map, any fields.Keyword, latest b
 func (s *State) hearers(o *object, any fields.Keyword, writer do.Channel) []do.Channel {
 	ai := any.Has(fields.AIRecv) && o.ai != writer && !o.ai.IsZero()
 	owner := any.Has(fields.OwnRecv) && o.owner != writer && !o.owner.IsZero()
-	if !ai && !owner {
+	zones := any.Any(fields.Grid | fields.Edges | fields.Open)
+	if !ai && !owner && !zones {
 		if any.Has(fields.Broadcast) && o.place != nil {
 			return o.place.to
 		}
 		return nil
 	}
-	var list [3]do.Channel
+	var list [4]do.Channel
 	if any.Has(fields.Broadcast) {
 		list[0] = do.At(o.location())
 	}
@@ -197,6 +198,10 @@ func (s *State) hearers(o *object, any fields.Keyword, writer do.Channel) []do.C
 		if !ai || o.owner != o.ai {
 			s.heard(o, o.owner)
 		}
+	}
+	if zones {
+		// Who has an interest below the object need not see the object itself.
+		list[3] = do.Children(o.id)
 	}
 	return s.audience(list[:]...)
 }

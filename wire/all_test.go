@@ -157,7 +157,7 @@ func randomMap(t *rapid.T) fields.Map {
 }
 
 // rawMembers are the []byte members that hold an encoded value in place, not a bin.
-var rawMembers = map[string]bool{"Args": true, "Result": true, "Value": true}
+var rawMembers = map[string]bool{"Args": true, "Result": true, "Value": true, "Grid": true}
 
 // fill gives every member of a struct a random value that it may have.
 func fill(t *rapid.T, v reflect.Value, depth int) {

@@ -39,6 +39,7 @@ const (
 	CodeRate           Code = 29
 	CodeClosed         Code = 30
 	CodeNoOwner        Code = 31 // nobody to call, for a call that the owner answers
+	CodePlace          Code = 32 // a position that is not in its cell, or a way that no edge leads
 )
 
 // codeInfo is what is known of a code.
@@ -81,6 +82,7 @@ var codes = [...]codeInfo{
 	CodeRate:           {"Rate", "too many requests"},
 	CodeClosed:         {"Closed", "closed"},
 	CodeNoOwner:        {"NoOwner", "object has no owner who answers"},
+	CodePlace:          {"Place", "position and zone do not fit"},
 }
 
 // Codes are all codes, ascending.

@@ -26,6 +26,7 @@ const (
 	FrameClientAnswer         FrameType = 18
 	FrameClientDeclare        FrameType = 19
 	FrameClientUndeclare      FrameType = 20
+	FrameClientGround         FrameType = 21
 	FrameClientLatest         FrameType = 110
 	FrameClientSetLatest      FrameType = 111
 	FrameClientUpdates        FrameType = 112
@@ -43,6 +44,7 @@ const (
 	FrameClientAddInterest    FrameType = 200
 	FrameClientRemoveInterest FrameType = 203
 	FrameClientInterestDone   FrameType = 204
+	FrameClientFollow         FrameType = 205
 )
 
 // Who sends a frame.
@@ -78,6 +80,7 @@ var frames = []frameSpec{
 	{18, "ClientAnswer", fromClient, func() Frame { return new(ClientAnswer) }},
 	{19, "ClientDeclare", fromAgent, func() Frame { return new(ClientDeclare) }},
 	{20, "ClientUndeclare", fromAgent, func() Frame { return new(ClientUndeclare) }},
+	{21, "ClientGround", fromAgent, func() Frame { return new(ClientGround) }},
 	{110, "ClientLatest", fromAgent, func() Frame { return new(ClientLatest) }},
 	{111, "ClientSetLatest", fromClient, func() Frame { return new(ClientSetLatest) }},
 	{112, "ClientUpdates", fromAgent, func() Frame { return new(ClientUpdates) }},
@@ -95,6 +98,7 @@ var frames = []frameSpec{
 	{200, "ClientAddInterest", fromClient, func() Frame { return new(ClientAddInterest) }},
 	{203, "ClientRemoveInterest", fromClient, func() Frame { return new(ClientRemoveInterest) }},
 	{204, "ClientInterestDone", fromAgent, func() Frame { return new(ClientInterestDone) }},
+	{205, "ClientFollow", fromClient, func() Frame { return new(ClientFollow) }},
 }
 
 // find is the row of a number, nil if there is no such frame.

@@ -165,6 +165,25 @@ func (m *ClientRemoveInterest) code(c *coder) {
 	num(c, "handle", &m.Handle)
 }
 
+// ClientFollow opens an interest that follows an owned object: the agent widens it over the grid, and alters it when the
+// object moves (rule 164). Answered by ClientInterestDone; ClientRemoveInterest closes it.
+type ClientFollow struct {
+	Context uint32
+	Handle  uint16
+	Ref     Ref
+	Outer   uint8 // how many of the parents above are seen around, too: 1 is the street around a tavern
+}
+
+func (*ClientFollow) FrameType() FrameType { return FrameClientFollow }
+func (m *ClientFollow) String() string     { return text(m) }
+
+func (m *ClientFollow) code(c *coder) {
+	num(c, "context", &m.Context)
+	num(c, "handle", &m.Handle)
+	c.ref(&m.Ref)
+	num(c, "outer", &m.Outer)
+}
+
 // ClientPing asks for the time, in a datagram or on the stream: T1 is the client's clock, unix nanoseconds or any other zero.
 type ClientPing struct{ T1 int64 }
 

@@ -95,6 +95,8 @@ const (
 	TypeSchemaRecord            Type = 5112
 	TypeDBWorked                Type = 5120
 	TypeDBSchemaIs              Type = 5121
+	TypeSessionFollow           Type = 5130
+	TypePermitInterest          Type = 5131
 	TypeChannelsAdded           Type = 5200
 	TypeLinkLost                Type = 5201
 	TypeDone                    Type = 5300
@@ -186,7 +188,7 @@ var messages = []spec{
 	{3015, "DBObject", "database", "who asked", func() Body { return new(DBObject) }},
 	{3021, "DBSet", "state server, AI, UberDOG", "control database", func() Body { return new(DBSet) }},
 	{3032, "DBDelete", "state server, AI, UberDOG", "control database", func() Body { return new(DBDelete) }},
-	{5001, "Update", "state server, as the writer", "location, AI, owner", func() Body { return new(Update) }},
+	{5001, "Update", "state server, as the writer", "location, AI, owner; with a grid, edges or open zones the children of the object", func() Body { return new(Update) }},
 	{5002, "Deleted", "state server, as who deleted it", "location, owner, AI", func() Body { return new(Deleted) }},
 	{5003, "Unload", "AI", "the object", func() Body { return new(Unload) }},
 	{5004, "WakeChildren", "state server, as the parent", "the children of a parent", func() Body { return new(WakeChildren) }},
@@ -210,6 +212,8 @@ var messages = []spec{
 	{5112, "SchemaRecord", "database", "who asked, and all roles", func() Body { return new(SchemaRecord) }},
 	{5120, "DBWorked", "the backend of a database role", "its core", func() Body { return new(DBWorked) }},
 	{5121, "DBSchemaIs", "the backend of a database role", "its core", func() Body { return new(DBSchemaIs) }},
+	{5130, "SessionFollow", "UberDOG, AI", "the session", func() Body { return new(SessionFollow) }},
+	{5131, "PermitInterest", "UberDOG, AI", "the session", func() Body { return new(PermitInterest) }},
 	{5200, "ChannelsAdded", "director", "who subscribed", func() Body { return new(ChannelsAdded) }},
 	{5201, "LinkLost", "director", "all participants of the process", func() Body { return new(LinkLost) }},
 	{5300, "Done", "who was asked", "who asked", func() Body { return new(Done) }},

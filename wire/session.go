@@ -256,6 +256,43 @@ func (m *SessionInterest) code(c *coder) {
 	list(c, "zones", &m.Zones, 1, plainZone)
 }
 
+// SessionFollow opens an interest that follows an object which the session owns, as ClientFollow does. Answered by
+// SessionInterestDone.
+type SessionFollow struct {
+	Context uint32
+	Handle  uint16
+	DO      do.ID
+	Outer   uint8 // how many of the parents above are seen around, too
+}
+
+func (*SessionFollow) Type() Type       { return TypeSessionFollow }
+func (m *SessionFollow) String() string { return text(m) }
+
+func (m *SessionFollow) code(c *coder) {
+	num(c, "context", &m.Context)
+	num(c, "handle", &m.Handle)
+	c.id("do", &m.DO)
+	num(c, "outer", &m.Outer)
+}
+
+// PermitInterest replaces what one session may open below one parent beyond the agent's policy (rule 95).
+type PermitInterest struct {
+	Context uint32
+	Parent  do.ID
+	Zones   []do.Zone
+	All     bool // every zone; without it and without zones the permission ends
+}
+
+func (*PermitInterest) Type() Type       { return TypePermitInterest }
+func (m *PermitInterest) String() string { return text(m) }
+
+func (m *PermitInterest) code(c *coder) {
+	num(c, "context", &m.Context)
+	c.id("parent", &m.Parent)
+	list(c, "zones", &m.Zones, 1, plainZone)
+	c.bool("all", &m.All)
+}
+
 // RemoveSessionInterest closes one.
 type RemoveSessionInterest struct {
 	Context uint32

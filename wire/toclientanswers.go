@@ -197,6 +197,20 @@ func (m *ClientInterestOpened) code(c *coder) {
 	c.bool("closed", &m.Closed)
 }
 
+// ClientGround tells the grid below a parent, as its field has it, to who follows an object there; nil: there is none.
+type ClientGround struct {
+	Parent do.ID
+	Grid   []byte
+}
+
+func (*ClientGround) FrameType() FrameType { return FrameClientGround }
+func (m *ClientGround) String() string     { return text(m) }
+
+func (m *ClientGround) code(c *coder) {
+	c.id("parent", &m.Parent)
+	c.value("grid", &m.Grid)
+}
+
 // ClientPong answers ClientPing: T1 echoed, T2 when it came, T3 when this left, server clock in unix nanoseconds.
 type ClientPong struct{ T1, T2, T3 int64 }
 
