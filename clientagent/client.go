@@ -1,6 +1,7 @@
 package clientagent
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -27,12 +28,21 @@ func (s *State) sessionFrames(b *wire.SessionFrames) error {
 	if !t.inByte.take(float64(len(b.Bytes)), float64(s.cfg.Bytes), float64(2*s.cfg.Bytes), s.now) {
 		s.eject(t, wire.ReasonRate, fmt.Sprintf("more than %d bytes a second", s.cfg.Bytes))
 	}
+	if len(t.held.uses) > 0 && !b.Datagram {
+		t.held.bytes = append(t.held.bytes, b.Bytes...)
+		return nil
+	}
 	for rest := b.Bytes; len(rest) > 0 && !t.doom.set; {
 		if !t.in.take(1, float64(s.cfg.Frames), float64(2*s.cfg.Frames), s.now) {
 			s.eject(t, wire.ReasonRate, fmt.Sprintf("more than %d frames a second", s.cfg.Frames))
 			break
 		}
-		rest = rest[s.clientFrame(t, rest, b.Datagram):]
+		n := s.clientFrame(t, rest, b.Datagram)
+		if len(t.held.uses) > 0 && !b.Datagram {
+			t.held.bytes = bytes.Clone(rest) // this frame waits, and all behind it
+			break
+		}
+		rest = rest[n:]
 		if !b.Datagram {
 			t.got++
 		}
@@ -73,7 +83,9 @@ func (s *State) clientFrame(t *session, b []byte, datagram bool) int {
 	case wire.FrameClientSetLatest:
 		s.clientSetLatest(t, &f.setLatest, datagram)
 	default:
-		s.clientOther(t, f.frame)
+		if !s.holds(t, f.frame) {
+			s.clientOther(t, f.frame)
+		}
 	}
 	return f.n
 }
@@ -97,6 +109,8 @@ func (s *State) clientOther(t *session, f wire.Frame) {
 		s.clientAddInterest(t, f)
 	case *wire.ClientRemoveInterest:
 		s.clientRemoveInterest(t, f)
+	case *wire.ClientFollow:
+		s.clientFollow(t, f)
 	case *wire.ClientPing:
 		s.send(t, &wire.ClientPong{T1: f.T1, T2: s.now, T3: s.now})
 	}
@@ -160,7 +174,7 @@ func (t *session) accepts(f *inFrame, datagram bool) verdict {
 		return verdict{}
 	case wire.StateAnonymous:
 		switch f.kind {
-		case wire.FrameClientMove, wire.FrameClientAddInterest, wire.FrameClientRemoveInterest:
+		case wire.FrameClientMove, wire.FrameClientAddInterest, wire.FrameClientRemoveInterest, wire.FrameClientFollow:
 			return fault(wire.ReasonBadType, "%s before login", f.kind)
 		}
 	}

@@ -14,9 +14,10 @@ type InterestPolicy uint8
 
 // The policies.
 const (
-	InterestAny      InterestPolicy = iota // below any parent
-	InterestVisible                        // below parents that the client knows (rule 89), and well-known roots
-	InterestDisabled                       // none: only the cluster opens interests
+	InterestAny       InterestPolicy = iota // below any parent
+	InterestVisible                         // below parents that the client knows (rule 89), and well-known roots
+	InterestDisabled                        // none: only the cluster opens interests
+	InterestPermitted                       // in zones that the parent has open, or that an AI permits; and what follows an owned object
 )
 
 // Config says how an agent treats its clients. The zero value of everything but Instance is useful.
@@ -79,7 +80,7 @@ func (c *Config) validate() error {
 	if c.Instance.IsZero() {
 		return fmt.Errorf("clientagent: config: %w", errors.New("no instance id"))
 	}
-	if c.Interests > InterestDisabled {
+	if c.Interests > InterestPermitted {
 		return fmt.Errorf("clientagent: config: no interest policy %d", c.Interests)
 	}
 	for d, v := range map[*time.Duration]time.Duration{

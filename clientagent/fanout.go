@@ -1,6 +1,8 @@
 package clientagent
 
 import (
+	"slices"
+
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
 	"github.com/otpd/otpd/wire"
@@ -36,6 +38,9 @@ func (s *State) update(m *wire.Message, u *wire.Update) {
 		s.directed(m, u.DO, u.Fields)
 		return
 	}
+	if len(s.grounds) > 0 && slices.ContainsFunc(m.To, func(c do.Channel) bool { return c.Kind == do.KindChildren }) {
+		s.groundUpdate(u)
+	}
 	o := s.objects[u.DO]
 	if o == nil {
 		return
@@ -64,6 +69,11 @@ func (s *State) update(m *wire.Message, u *wire.Update) {
 	}
 	s.cutUpdate(o, u)
 	s.deliver(o, writer)
+	if o.class.Marks().Has(fields.Auto) {
+		for _, g := range o.viewers {
+			s.autoEntry(g, u.Fields)
+		}
+	}
 }
 
 // deliver appends the encodings to the buffers of the audiences.

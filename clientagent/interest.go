@@ -15,6 +15,7 @@ type handle struct {
 	parent do.ID
 	zones  []do.Zone // ascending, each once
 	op     *operation
+	follow *follower // nil: it covers zones below parent, and stays there
 }
 
 // serverHandles is the first of the numbers that are the cluster's to give (rule 162).
@@ -42,6 +43,9 @@ func (t *session) handle(n uint16) *handle {
 }
 
 func (h *handle) locations() []do.Location {
+	if h.follow != nil {
+		return h.follow.locs
+	}
 	locs := make([]do.Location, len(h.zones))
 	for i, z := range h.zones {
 		locs[i] = do.Location{Parent: h.parent, Zone: z}
@@ -51,27 +55,20 @@ func (h *handle) locations() []do.Location {
 
 // clientAddInterest is a client's wish, if it may have it (rule 95).
 func (s *State) clientAddInterest(t *session, f *wire.ClientAddInterest) {
-	if !s.mayOpen(t, f.Parent) {
-		s.eject(t, wire.ReasonInterestDenied, fmt.Sprintf("interest below %s", f.Parent))
+	v, _ := s.mayOpen(t, f.Parent, f.Zones)
+	if v.reason != 0 {
+		s.eject(t, v.reason, v.text)
 		return
 	}
 	op := &operation{t: t, context: f.Context}
-	if code, text := s.refuseInterest(t, f.Handle, f.Parent, f.Zones); code != 0 {
-		s.answer(op, f.Handle, code, text)
+	if v.ok() {
+		v.code, v.text = s.refuseInterest(t, f.Handle, f.Parent, f.Zones)
+	}
+	if !v.ok() {
+		s.answer(op, f.Handle, v.code, v.text)
 		return
 	}
 	s.addInterest(op, f.Handle, f.Parent, f.Zones)
-}
-
-// mayOpen applies the policy.
-func (s *State) mayOpen(t *session, parent do.ID) bool {
-	switch s.cfg.Interests {
-	case InterestAny:
-		return true
-	case InterestVisible:
-		return parent.IsWellKnown() || s.gripOf(t, parent) != nil
-	}
-	return false
 }
 
 // refuseInterest says what is wrong with a wish that is allowed.
@@ -109,12 +106,13 @@ func (s *State) clientRemoveInterest(t *session, f *wire.ClientRemoveInterest) {
 func (s *State) serverInterest(m *wire.Message, b *wire.SessionInterest) error {
 	return s.eachSession(m, b.Context, func(t *session) {
 		op := &operation{t: t, asker: m.From, askerCtx: b.Context}
+		number := b.Handle | serverHandles
 		if b.Parent.IsZero() {
-			s.answer(op, b.Handle, wire.CodeNoParent, "no parent")
+			s.answer(op, number, wire.CodeNoParent, "no parent")
 			return
 		}
-		s.send(t, &wire.ClientInterestOpened{Handle: b.Handle, Parent: b.Parent, Zones: slices.Compact(slices.Sorted(slices.Values(b.Zones)))})
-		s.addInterest(op, b.Handle, b.Parent, b.Zones)
+		s.send(t, &wire.ClientInterestOpened{Handle: number, Parent: b.Parent, Zones: slices.Compact(slices.Sorted(slices.Values(b.Zones)))})
+		s.addInterest(op, number, b.Parent, b.Zones)
 	})
 }
 
@@ -122,10 +120,11 @@ func (s *State) serverInterest(m *wire.Message, b *wire.SessionInterest) error {
 func (s *State) removeServerInterest(m *wire.Message, b *wire.RemoveSessionInterest) error {
 	return s.eachSession(m, b.Context, func(t *session) {
 		op := &operation{t: t, asker: m.From, askerCtx: b.Context}
-		if h := t.handle(b.Handle); h != nil {
+		number := b.Handle | serverHandles
+		if h := t.handle(number); h != nil {
 			s.send(t, &wire.ClientInterestOpened{Handle: h.number, Parent: h.parent, Zones: h.zones, Closed: true})
 		}
-		s.removeInterest(op, b.Handle)
+		s.removeInterest(op, number)
 	})
 }
 
@@ -133,14 +132,10 @@ func (s *State) removeServerInterest(m *wire.Message, b *wire.RemoveSessionInter
 // the difference is asked for (rules 106, 118). DONE waits for openings under way that load what it covers (rule 107).
 func (s *State) addInterest(op *operation, number uint16, parent do.ID, zones []do.Zone) {
 	t := op.t
-	h := t.handle(number)
-	if h == nil {
-		h = &handle{number: number}
-		i, _ := slices.BinarySearchFunc(t.handles, number, compareHandle)
-		t.handles = slices.Insert(t.handles, i, h)
-	}
+	h := s.makeHandle(t, number)
 	s.supersede(h)
 	old := h.locations()
+	s.unfollow(h)
 	h.parent, h.zones = parent, slices.Compact(slices.Sorted(slices.Values(zones)))
 	wanted := h.locations()
 	op.h, h.op = h, op
@@ -154,6 +149,23 @@ func (s *State) addInterest(op *operation, number uint16, parent do.ID, zones []
 	}
 }
 
+// makeHandle is the session's handle with that number, a new one if there is none.
+func (s *State) makeHandle(t *session, number uint16) *handle {
+	if h := t.handle(number); h != nil {
+		return h
+	}
+	h := &handle{number: number}
+	i, _ := slices.BinarySearchFunc(t.handles, number, compareHandle)
+	t.handles = slices.Insert(t.handles, i, h)
+	return h
+}
+
+// among reports whether l is one of some locations, which are ascending.
+func among(locs []do.Location, l do.Location) bool {
+	_, ok := slices.BinarySearchFunc(locs, l, do.Location.Compare)
+	return ok
+}
+
 // supersede answers the operation that a handle still has open, before the next one begins (rule 116).
 func (s *State) supersede(h *handle) {
 	if h.op != nil {
@@ -165,7 +177,7 @@ func (s *State) supersede(h *handle) {
 func (s *State) releaseSeats(t *session, old, wanted []do.Location) bool {
 	var closing []*seat
 	for _, l := range old {
-		if st := t.seats[l]; st != nil && !slices.Contains(wanted, l) && st.handles == 1 {
+		if st := t.seats[l]; st != nil && !among(wanted, l) && st.handles == 1 {
 			closing = append(closing, st)
 		}
 	}
@@ -173,24 +185,25 @@ func (s *State) releaseSeats(t *session, old, wanted []do.Location) bool {
 		return false
 	}
 	for _, l := range old {
-		if st := t.seats[l]; st != nil && !slices.Contains(wanted, l) {
+		if st := t.seats[l]; st != nil && !among(wanted, l) {
 			st.handles--
 		}
 	}
 	return true
 }
 
-// cover claims the wanted locations. Those that are new to the session are one opening; the operation waits for it,
-// and for whatever else still loads the rest.
+// cover claims the wanted locations, which are ascending. Those that are new to the session are one opening for each
+// parent; the operation waits for these, and for whatever else still loads the rest.
 func (s *State) cover(op *operation, old, wanted []do.Location) {
 	var fresh []*place
-	var load *opening
+	var loads []*opening
 	for _, l := range wanted {
 		st := op.t.seats[l]
 		if st == nil {
-			if load == nil {
-				load = s.newOpening(op.t, l.Parent)
+			if len(loads) == 0 || loads[len(loads)-1].parent != l.Parent {
+				loads = append(loads, s.newOpening(op.t, l.Parent))
 			}
+			load := loads[len(loads)-1]
 			st = s.sit(op.t, l, &fresh)
 			st.opening = load
 			load.seats = append(load.seats, st)
@@ -198,7 +211,7 @@ func (s *State) cover(op *operation, old, wanted []do.Location) {
 				load.unready++
 			}
 		}
-		if !slices.Contains(old, l) {
+		if !among(old, l) {
 			st.handles++
 		}
 		if o := st.opening; o != nil && !slices.Contains(o.ops, op) {
@@ -207,8 +220,10 @@ func (s *State) cover(op *operation, old, wanted []do.Location) {
 		}
 	}
 	s.subscribe(fresh)
-	if load != nil && load.unready == 0 {
-		s.ask(load)
+	for _, load := range loads {
+		if load.unready == 0 {
+			s.ask(load)
+		}
 	}
 }
 
@@ -221,6 +236,7 @@ func (s *State) removeInterest(op *operation, number uint16) {
 			s.answer(op, number, wire.CodeClosed, "the session ends")
 			return
 		}
+		s.unfollow(h)
 		t.handles = slices.DeleteFunc(t.handles, func(o *handle) bool { return o == h })
 	}
 	s.answer(op, number, 0, "")
@@ -277,6 +293,7 @@ func (s *State) closeHandle(t *session, h *handle, reason wire.LeaveReason, text
 			st.handles--
 		}
 	}
+	s.unfollow(h)
 	t.handles = slices.DeleteFunc(t.handles, func(o *handle) bool { return o == h })
 	s.send(t, &wire.ClientInterestOpened{Handle: h.number, Parent: h.parent, Zones: h.zones, Closed: true})
 }
@@ -297,6 +314,7 @@ func (s *State) abandonInterests(t *session) {
 				Context: op.askerCtx, Of: wire.TypeSessionInterest, Code: wire.CodeGone, Text: "the session ended",
 			})
 		}
+		s.unfollow(h)
 	}
 	seats := make([]*seat, 0, len(t.seats))
 	for _, st := range t.seats {

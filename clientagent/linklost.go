@@ -17,6 +17,11 @@ func (s *State) linkLost() {
 		delete(s.asks, o.asked)
 		o.asked = 0
 	}
+	for _, g := range s.groundList {
+		if g.known || g.asked != 0 {
+			s.askGround(g)
+		}
+	}
 	s.reopen()
 	s.askHeld()
 }

@@ -22,6 +22,8 @@ type object struct {
 	place   *place  // where its viewers see it; nil without viewers
 	at      int     // its index there
 
+	ground *ground // what its owner's positions are checked against; nil: nothing
+
 	latest  []latestField
 	moved   uint64 // the Step in which it came to its location
 	entered bool   // its State said that it arrived there
@@ -39,8 +41,11 @@ type grip struct {
 	silent   bool // seen, but known to the client by ownership only (rule 103)
 	owned    bool
 	declared bool
-	marks    uint64    // latest fields of o that are in t.latest, by index
-	in       []inField // what the client sends
+	marks    uint64      // latest fields of o that are in t.latest, by index
+	in       []inField   // what the client sends
+	moves    int         // of the client, that are not answered
+	heading  do.Location // where the newest of them goes
+	auto     uint16      // the handle that its auto zones have, 0: none
 }
 
 // inField is the state of one field that a client sets on one object.
@@ -186,6 +191,7 @@ func (s *State) forgetViews(t *session) {
 		}
 		if o.owner == g {
 			o.owner = nil
+			s.footing(o)
 		}
 		delete(t.grips, o.alias)
 		o.grips--

@@ -139,6 +139,10 @@ func (s *State) zoneEntries(b *wire.ZoneEntries) {
 		s.answeredGap(o, b)
 		return
 	}
+	if g := s.groundAsks[b.Context]; g != nil {
+		s.answeredGround(g, b.Entries)
+		return
+	}
 	o := s.openings[b.Context]
 	if o == nil {
 		return
@@ -204,7 +208,8 @@ func (s *State) loadEntry(o *opening, e *wire.Entry) {
 	known = s.track(e.DO, e.Class)
 	if len(known.viewers) == 0 {
 		s.unplaceObject(known)
-		known.location, known.moved = e.Location, s.seq
+		s.locate(known, e.Location)
+		known.moved = s.seq
 	}
 	if e.Version.Compare(known.version) > 0 {
 		known.version, known.serial = e.Version, e.Serial

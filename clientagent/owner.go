@@ -24,7 +24,7 @@ func (s *State) enterOwner(m *wire.Message, e *wire.Entry) {
 	}
 	if o == nil {
 		o = s.track(e.DO, e.Class)
-		o.location = e.Location
+		s.locate(o, e.Location)
 	}
 	if e.Version.Compare(o.version) > 0 {
 		if len(o.viewers) > 0 && e.Version.N > o.version.N {
@@ -32,7 +32,7 @@ func (s *State) enterOwner(m *wire.Message, e *wire.Entry) {
 		}
 		o.version, o.serial = e.Version, e.Serial
 		if o.location != e.Location && len(o.viewers) == 0 {
-			o.location = e.Location
+			s.locate(o, e.Location)
 		}
 	}
 	o.heard = 0
@@ -45,6 +45,7 @@ func (s *State) enterOwner(m *wire.Message, e *wire.Entry) {
 		s.takeOwner(o.owner)
 	}
 	g.owned, g.told, o.owner = true, true, g
+	s.footing(o)
 	s.showOwner(g, e)
 }
 
@@ -75,7 +76,7 @@ func (s *State) changingOwner(m *wire.Message, b *wire.ChangingOwner) {
 // takeOwner ends an ownership and tells the client. What it still sends to the object is excused for a while (rule 105).
 func (s *State) takeOwner(g *grip) {
 	t, o := g.t, g.o
-	g.owned, o.owner = false, nil
+	s.disowned(g)
 	s.lose(t, o.id)
 	s.send(t, &wire.ClientLeaveOwner{Alias: o.alias, Reason: wire.LeaveMoved})
 	if g.silent {

@@ -62,6 +62,12 @@ func (s *State) subscribe(fresh []*place) {
 
 // channelsAdded makes places ready, and lets the openings that waited for them ask.
 func (s *State) channelsAdded(b *wire.ChannelsAdded) {
+	if g := s.groundSubs[b.Context]; g != nil {
+		delete(s.groundSubs, b.Context)
+		if s.grounds[g.parent] == g {
+			s.askGround(g)
+		}
+	}
 	fresh := s.waiting[b.Context]
 	delete(s.waiting, b.Context)
 	for _, p := range fresh {
@@ -69,6 +75,7 @@ func (s *State) channelsAdded(b *wire.ChannelsAdded) {
 			continue // closed meanwhile
 		}
 		p.ready = true
+		s.watchGrounds(p.loc)
 		for _, st := range p.seats {
 			if op := cmp.Or(st.opening, st.late); op != nil && !op.asked {
 				if op.unready--; op.unready == 0 {

@@ -89,6 +89,7 @@ func (s *State) sweepRequests() {
 
 // unanswered tells a client that nobody answered: it may have happened.
 func (s *State) unanswered(q *request) {
+	s.arrived(q)
 	switch q.kind {
 	case requestCall:
 		s.reply(q.t, &wire.ClientReply{Call: q.client, Code: wire.CodeUnknown, Text: "no answer"})
@@ -133,6 +134,7 @@ func (s *State) taken(m *wire.Message, context uint32) (request, bool) {
 			continue
 		}
 		if q, ok := s.requests.take(context, c); ok {
+			s.arrived(&q)
 			return q, !q.t.ended
 		}
 	}
@@ -145,6 +147,10 @@ func (s *State) answeredFailed(m *wire.Message, b *wire.Failed) {
 	if t == nil {
 		if o := s.asks[b.Context]; o != nil && b.Of == wire.TypeAskEntries {
 			s.answeredGap(o, &wire.ZoneEntries{Context: b.Context})
+			return
+		}
+		if g := s.groundAsks[b.Context]; g != nil && b.Of == wire.TypeAskEntries {
+			s.answeredGround(g, nil)
 			return
 		}
 		s.failedOpening(b)

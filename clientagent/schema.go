@@ -2,8 +2,10 @@ package clientagent
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
 	"github.com/otpd/otpd/wire"
 )
 
@@ -33,8 +35,14 @@ func (s *State) schemaRecord(r *wire.SchemaRecord) error {
 	for _, b := range schema.UberDOGs() {
 		s.uberdogs[b.ID] = binding{class: schema.Class(b.Class), anonymous: b.Anonymous}
 	}
+	s.zoned = slices.ContainsFunc(schema.Classes(), func(c *do.Class) bool { return c.Marks().Any(fields.Grid | fields.Edges | fields.Open) })
 	for _, o := range s.objects {
 		o.class = schema.ByNumber(o.number)
+	}
+	if s.zoned {
+		for _, o := range s.byAlias() {
+			s.footing(o)
+		}
 	}
 	return nil
 }

@@ -39,7 +39,11 @@ type session struct {
 	unacked  []toldAlias      // leaves that it has not acknowledged, in order of their frames
 
 	seats   map[do.Location]*seat
-	handles []*handle // ascending by number
+	handles []*handle            // ascending by number
+	follows bool                 // one of them follows, or did
+	autos   map[do.ID]uint16     // handles that were opened for what it sees (rule 163), by that object
+	permits map[do.ID]permission // by parent
+	held    holding
 
 	objects     []do.ID        // session objects, in the order in which they were added
 	postRemoves []wire.Message // routed when it ends
@@ -127,6 +131,7 @@ func (s *State) end(t *session) {
 	s.forgetViews(t)
 	gone := append([]do.Channel{t.channel}, s.unbind(t)...)
 	s.control(&wire.RemoveChannels{Channels: gone})
+	s.unhold(t)
 	s.abandonCalled(t)
 	for _, id := range t.objects {
 		s.out.SendTo(do.ObjectChannel(id), t.channel, &wire.DeleteRAM{DO: id})

@@ -34,14 +34,25 @@ type State struct {
 	objects  map[do.ID]*object
 	aliases  aliases
 	places   map[do.Location]*place
-	parents  map[do.ID]int       // places below each parent
+	parents  map[do.ID]int       // places and grounds below each parent
 	waiting  map[uint32][]*place // by the context of their subscription
 	openings map[uint32]*opening // by context
 	openList []*opening          // by age
 	asks     map[uint32]*object  // gaps that were asked about, by context
 	requests requests
 	moving   []arrival // by time
-	repeats  []repeat  // by time
+
+	zoned      bool // some class of the schema has a grid, edges, or zones to open
+	grounds    map[do.ID]*ground
+	groundList []*ground // by age
+	groundSubs map[uint32]*ground
+	groundAsks map[uint32]*ground
+	regrounded bool      // in this Step a ground came to be known, or changed
+	outer      bool      // somebody follows with the parents above
+	shifted    []shifted // in this Step
+	autos      []auto    // in this Step
+
+	repeats []repeat // by time
 
 	backlogs []Backlog  // of Backlogged
 	targets  []*session // of the message at hand
@@ -79,6 +90,8 @@ func New(cfg Config) (*State, error) {
 		waiting:  map[uint32][]*place{},
 		openings: map[uint32]*opening{},
 		asks:     map[uint32]*object{},
+
+		grounds: map[do.ID]*ground{}, groundSubs: map[uint32]*ground{}, groundAsks: map[uint32]*ground{},
 	}, nil
 }
 
@@ -96,6 +109,7 @@ func (s *State) Step(m wire.Message, out *wire.Outbox) error {
 	s.out = out
 	s.seq++
 	err := s.step(&m)
+	s.settleAreas()
 	s.settle()
 	s.out = nil
 	return err
@@ -195,9 +209,17 @@ func (s *State) step(m *wire.Message) error {
 		return s.serverInterest(m, b)
 	case *wire.RemoveSessionInterest:
 		return s.removeServerInterest(m, b)
+	case *wire.SessionFollow:
+		return s.sessionFollow(m, b)
+	case *wire.PermitInterest:
+		return s.each(m, b.Context, func(t *session) { s.permit(t, b) })
 
 	// What the channels of parents bring besides Deleted: their children's affair.
-	case *wire.DeleteChildren, *wire.WakeChildren, *wire.ChangingAI:
+	case *wire.WakeChildren:
+		if g := s.grounds[b.Parent]; g != nil && g.known {
+			s.askGround(g)
+		}
+	case *wire.DeleteChildren, *wire.ChangingAI:
 	default:
 		return fmt.Errorf("clientagent: %s from %s: %w", m.Body.Type(), m.From, errRefused)
 	}
@@ -242,9 +264,11 @@ func (s *State) tick(unix int64) {
 	}
 	s.sweepAt = unix + sweepEvery
 	s.sweepOpenings()
+	s.sweepGrounds()
 	s.sweepRequests()
 	s.sweepMoving()
 	for _, t := range s.order {
+		s.sweepFollows(t)
 		s.sweepSession(t)
 	}
 	if s.schema == nil {

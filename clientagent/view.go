@@ -26,6 +26,7 @@ func (s *State) see(t *session, o *object, e *wire.Entry) {
 	} else {
 		s.showEntry(g, e)
 	}
+	s.autoEntry(g, e.Fields)
 	s.stats.Enters++
 }
 
@@ -84,6 +85,7 @@ func (s *State) takeView(g *grip) {
 	o.viewers[last] = nil
 	o.viewers = o.viewers[:last]
 	g.view, g.silent = -1, false
+	s.autoLeave(g)
 	if last == 0 {
 		s.unplaceObject(o)
 	}
@@ -166,7 +168,8 @@ func (s *State) relocate(o *object, to do.Location, mover *session) {
 // rebook moves what is left of o's views to the new location.
 func (s *State) rebook(o *object, to do.Location) {
 	s.unplaceObject(o)
-	o.location, o.moved = to, s.seq
+	s.locate(o, to)
+	o.moved = s.seq
 	if len(o.viewers) > 0 {
 		s.placeObject(o)
 	}
@@ -174,6 +177,7 @@ func (s *State) rebook(o *object, to do.Location) {
 
 // changingLocation hears of a move. An object that nobody has a grip on needs nothing: its entry follows (rule 120).
 func (s *State) changingLocation(m *wire.Message, b *wire.ChangingLocation) {
+	s.groundMoved(b.DO, b.Version, b.New)
 	o := s.objects[b.DO]
 	if o == nil {
 		return
@@ -229,6 +233,7 @@ func (s *State) sweepMoving() {
 
 // enterLocation shows an object to those who watch its new location and do not see it yet (rule 32).
 func (s *State) enterLocation(e *wire.Entry) {
+	s.groundMoved(e.DO, e.Version, e.Location)
 	p := s.places[e.Location]
 	if p != nil {
 		p.absent = false
@@ -264,7 +269,8 @@ func (s *State) showAll(p *place, e *wire.Entry) {
 	o := s.track(e.DO, e.Class)
 	if len(o.viewers) == 0 {
 		s.unplaceObject(o)
-		o.location, o.moved = e.Location, s.seq
+		s.locate(o, e.Location)
+		o.moved = s.seq
 	}
 	if e.Version.Compare(o.version) > 0 {
 		o.version, o.serial = e.Version, e.Serial
@@ -293,6 +299,7 @@ func (s *State) refreshObject(o *object, e *wire.Entry) {
 	}
 	o.entered = true
 	for _, g := range o.viewers {
+		s.autoEntry(g, e.Fields)
 		if g.silent {
 			s.sendValues(g, e)
 		} else {
@@ -312,6 +319,9 @@ func (s *State) deleted(b *wire.Deleted) {
 	}
 	if s.parents[b.DO] > 0 {
 		s.closeBelow(b.DO)
+		if g := s.grounds[b.DO]; g != nil && g.known && b.Version.Inc >= g.version.Inc {
+			s.clearGround(g)
+		}
 	}
 }
 
@@ -325,7 +335,7 @@ func (s *State) remove(o *object, reason wire.LeaveReason) {
 			s.eject(t, wire.ReasonSessionObject, "a session object was deleted")
 		}
 		if g.owned {
-			g.owned, o.owner = false, nil
+			s.disowned(g)
 			s.send(t, &wire.ClientLeaveOwner{Alias: o.alias, Reason: reason})
 		}
 		if g.view >= 0 {

@@ -13,7 +13,10 @@ func (s *State) clientSet(t *session, f *wire.ClientSet) {
 			if v := s.allowed(t, &to); !v.ok() {
 				return v
 			}
-			return s.checkSet(t, &to, f.Fields)
+			if v := s.checkSet(t, &to, f.Fields); !v.ok() {
+				return v
+			}
+			return s.checkStand(&to, f.Fields)
 		})
 	}
 	if !v.ok() {
@@ -140,7 +143,10 @@ func (s *State) checkLatest(t *session, to *target, f *wire.ClientSetLatest) ver
 	if c := to.class.Field(f.Field); c != nil && !c.Keywords.Has(fields.Latest) {
 		return fault(wire.ReasonForbiddenField, "%s is no latest field", c)
 	}
-	return s.checkField(t, to, f.Field, f.Value, false)
+	if v := s.checkField(t, to, f.Field, f.Value, false); !v.ok() {
+		return v
+	}
+	return s.checkStandAt(to, f.Field, f.Value)
 }
 
 // refuseLatest passes the refusal of a latest set on.
@@ -168,6 +174,7 @@ func (s *State) clientMove(t *session, f *wire.ClientMove) {
 	if body.Context = s.request(t, requestMove, f.Context, &to); body.Context == 0 {
 		return
 	}
+	to.g.sent(f.Location)
 	s.out.SendTo(to.channel(), t.channel, body)
 }
 
@@ -187,7 +194,10 @@ func (s *State) checkMove(t *session, to *target, f *wire.ClientMove) verdict {
 	case f.Location.IsZero() || f.Location.Parent == to.id:
 		return fault(wire.ReasonForbiddenMove, "%s cannot move to %s", to.id, f.Location)
 	}
-	return s.checkSet(t, to, f.Fields)
+	if v := s.checkSet(t, to, f.Fields); !v.ok() {
+		return v
+	}
+	return s.checkWay(to, f.Location, f.Fields)
 }
 
 // slab gives bodies and bytes of forwarded sets out of larger pieces. What was given is the receiver's; a new piece

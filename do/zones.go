@@ -137,6 +137,9 @@ func checkZoneWords(f *FieldDecl) error {
 		}
 		return nil
 	}
+	if f.Keywords.Any(fields.Latest) {
+		return fmt.Errorf("%w: %s cannot be latest: each of its values counts", ErrSchema, k)
+	}
 	if !f.Keywords.Has(fields.Required | fields.Broadcast) {
 		return fmt.Errorf("%w: %s needs required and broadcast: agents and clients read it", ErrSchema, k)
 	}

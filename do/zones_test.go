@@ -120,6 +120,7 @@ func TestWrongZoneWords(t *testing.T) {
 		`uint16[] E required broadcast; //! edges`:                        "edges needs the type []do.Edge",
 		`uint16[] A required broadcast; //! auto`:                         "auto needs the type []do.Zone",
 		`uint32 A required broadcast; //! open`:                           "open needs the type []do.Zone",
+		`uint32[] A required broadcast; //! auto latest`:                  "auto cannot be latest",
 		`uint32[] A required; //! auto`:                                   "auto needs required and broadcast",
 		`uint32[] A required broadcast; //! auto open`:                    "one word to a field",
 		`S() broadcast; //! position`:                                     "position is about the value of a state field",

@@ -1,0 +1,257 @@
+package clientagent
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// follower makes a handle one that follows an owned object: what it covers is where the object is, with the cells
+// around it on a grid, what is seen through edges, and, if asked for, the same around the parents above (rule 164).
+type follower struct {
+	id    do.ID
+	outer int
+	locs  []do.Location // what it covers now, ascending
+	uses  []*ground     // what decides that
+	await bool          // the operation still waits for a ground
+	until int64         // when it stops to wait
+
+	toldParent do.ID // whose grid the client was told last
+	toldGrid   []byte
+}
+
+// clientFollow is a client's wish to follow what it owns.
+func (s *State) clientFollow(t *session, f *wire.ClientFollow) {
+	if s.cfg.Interests == InterestDisabled {
+		s.eject(t, wire.ReasonInterestDenied, "interests are the server's")
+		return
+	}
+	op := &operation{t: t, context: f.Context}
+	to, v := s.resolve(t, f.Ref)
+	if v.ok() && (to.g == nil || !to.g.owned) {
+		v = fault(wire.ReasonInterestDenied, "%s is not owned", to.id)
+		if t.lost[to.id] > s.now {
+			v = excuse(wire.CodeDenied, "it is no more owned")
+		}
+	}
+	if v.reason != 0 {
+		s.eject(t, v.reason, v.text)
+		return
+	}
+	if v.ok() {
+		v.code, v.text = s.refuseInterest(t, f.Handle, to.id, nil)
+	}
+	if !v.ok() {
+		s.answer(op, f.Handle, v.code, v.text)
+		return
+	}
+	s.follow(op, f.Handle, to.id, int(f.Outer))
+}
+
+// sessionFollow opens the same from the server's side.
+func (s *State) sessionFollow(m *wire.Message, b *wire.SessionFollow) error {
+	return s.eachSession(m, b.Context, func(t *session) {
+		op := &operation{t: t, asker: m.From, askerCtx: b.Context}
+		number := b.Handle | serverHandles
+		g := s.gripOf(t, b.DO)
+		if g == nil || !g.owned {
+			s.out.SendTo(m.From, t.channel, &wire.Failed{
+				Context: b.Context, Of: m.Body.Type(), DO: b.DO, Code: wire.CodeDenied, Text: "the session does not own it",
+			})
+			return
+		}
+		s.send(t, &wire.ClientInterestOpened{Handle: number})
+		s.follow(op, number, b.DO, int(b.Outer))
+	})
+}
+
+// maxOuter is how many parents above can be seen around.
+const maxOuter = 8
+
+// follow opens a handle that follows, or alters one.
+func (s *State) follow(op *operation, number uint16, id do.ID, outer int) {
+	t := op.t
+	h := s.makeHandle(t, number)
+	s.supersede(h)
+	old := h.locations()
+	s.unfollow(h)
+	h.parent, h.zones = do.ID{}, nil
+	h.follow = &follower{id: id, outer: min(outer, maxOuter), locs: old, await: true, until: s.now + int64(s.cfg.OpeningTimeout)}
+	op.h, h.op = h, op
+	op.waits = 1 // for the grounds
+	s.stats.InterestsOpened++
+	t.follows = true
+	s.outer = s.outer || outer > 0
+	s.reach(t, h)
+}
+
+// unfollow makes a handle an ordinary one again, or one that closes.
+func (s *State) unfollow(h *handle) {
+	if h.follow == nil {
+		return
+	}
+	for _, g := range h.follow.uses {
+		s.releaseGround(g)
+	}
+	h.follow = nil
+}
+
+// reach brings what a handle covers to what it is to cover: what is not wanted any more closes first, only the
+// difference is asked for (rule 118). DONE of its operation waits until all grounds are known, and all is loaded.
+func (s *State) reach(t *session, h *handle) {
+	f := h.follow
+	o := s.objects[f.id]
+	if o == nil {
+		return // it is about to end
+	}
+	wanted, known := s.around(f, o)
+	s.tellGround(t, f, o.location.Parent)
+	op := h.op
+	if op == nil {
+		op = &operation{t: t, h: h, answered: true}
+	}
+	old := f.locs
+	if !slices.Equal(old, wanted) {
+		if !s.releaseSeats(t, old, wanted) {
+			return
+		}
+		f.locs = wanted
+		s.cover(op, old, wanted)
+	}
+	if f.await && known {
+		f.await = false
+		s.unwait(op, 0, "")
+	}
+}
+
+// unwait ends one of the things that an operation waits for.
+func (s *State) unwait(op *operation, code wire.Code, text string) {
+	op.waits--
+	if code != 0 || op.waits == 0 {
+		s.finish(op, code, text)
+	}
+}
+
+// around is what a follower covers, ascending, and whether that is sure: each ground that decides it is known.
+func (s *State) around(f *follower, o *object) (locs []do.Location, known bool) {
+	old := f.uses
+	f.uses, known = nil, true
+	use := func(parent do.ID) *ground {
+		if i := slices.IndexFunc(f.uses, func(g *ground) bool { return g.parent == parent }); i >= 0 {
+			return f.uses[i]
+		}
+		g := s.useGround(parent)
+		f.uses = append(f.uses, g)
+		known = known && g.known
+		return g
+	}
+	if l := o.location; !l.IsZero() {
+		here := use(l.Parent)
+		locs = here.sees(locs, l)
+		for _, e := range here.edges {
+			if e.See && e.From == l.Zone {
+				locs = use(e.To.Parent).sees(locs, e.To)
+			}
+		}
+		for range f.outer {
+			if here.at.IsZero() {
+				break
+			}
+			l, here = here.at, use(here.at.Parent)
+			locs = here.sees(locs, l)
+		}
+	}
+	for _, g := range old {
+		s.releaseGround(g)
+	}
+	slices.SortFunc(locs, do.Location.Compare)
+	return slices.Compact(locs), known
+}
+
+// tellGround tells the client the grid that its object is on, once, and again when it changes.
+func (s *State) tellGround(t *session, f *follower, parent do.ID) {
+	g := s.grounds[parent]
+	if g == nil || !g.known {
+		return
+	}
+	same := f.toldParent == parent
+	if same && string(f.toldGrid) == string(g.value) || !same && g.value == nil {
+		return
+	}
+	f.toldParent, f.toldGrid = parent, g.value
+	s.send(t, &wire.ClientGround{Parent: parent, Grid: g.value})
+}
+
+// shift books the handles that follow what g holds: they look again at the end of the Step.
+func (s *State) shift(g *grip) {
+	if g.t.follows {
+		s.shifted = append(s.shifted, shifted{g.t, g.o.id})
+	}
+}
+
+// shifted is an object that a session may follow, and that is somewhere else now.
+type shifted struct {
+	t  *session
+	id do.ID
+}
+
+// settleFollows lets the handles that follow look where their objects are, and ends those whose object is not owned any
+// more.
+func (s *State) settleFollows() {
+	for i := 0; i < len(s.shifted); i++ {
+		x := s.shifted[i]
+		for _, h := range slices.Clone(x.t.handles) {
+			if h.follow != nil && h.follow.id == x.id && !x.t.ended {
+				s.lookAgain(x.t, h)
+			}
+		}
+	}
+	clear(s.shifted)
+	s.shifted = s.shifted[:0]
+	if !s.regrounded {
+		return
+	}
+	s.regrounded = false
+	for _, t := range slices.Clone(s.order) {
+		for _, h := range slices.Clone(t.handles) {
+			if h.follow != nil {
+				s.lookAgain(t, h)
+			}
+		}
+		s.resume(t)
+	}
+}
+
+func (s *State) lookAgain(t *session, h *handle) {
+	if g := s.gripOf(t, h.follow.id); g == nil || !g.owned {
+		s.closeHandle(t, h, wire.LeaveInterest, "what it follows is not owned any more")
+		return
+	}
+	s.reach(t, h)
+}
+
+// sweepFollows answers operations whose grounds do not come: their States are dead.
+func (s *State) sweepFollows(t *session) {
+	if !t.follows {
+		return
+	}
+	for _, h := range t.handles {
+		if f := h.follow; f != nil && f.await && s.now >= f.until {
+			f.await = false
+			if h.op != nil {
+				s.unwait(h.op, wire.CodeTimeout, fmt.Sprintf("the shard of a parent of %s did not answer", f.id))
+			}
+		}
+	}
+}
+
+// settleAreas does at the end of a Step what views would not bear in the middle of their loops: follows, auto-interests,
+// and held sessions. One may cause another.
+func (s *State) settleAreas() {
+	for len(s.shifted)+len(s.autos) > 0 || s.regrounded {
+		s.settleFollows()
+		s.settleAutos()
+	}
+}
