@@ -89,6 +89,8 @@ func (s *State) follow(op *operation, number uint16, id do.ID, outer int) {
 
 // unfollow makes a handle an ordinary one again, or one that closes.
 func (s *State) unfollow(h *handle) {
+	s.leaveGround(h.ground)
+	h.ground = nil
 	if h.follow == nil {
 		return
 	}

@@ -16,6 +16,7 @@ type handle struct {
 	zones  []do.Zone // ascending, each once
 	op     *operation
 	follow *follower // nil: it covers zones below parent, and stays there
+	ground *ground   // what permits it, where clients need that; else nil
 }
 
 // serverHandles is the first of the numbers that are the cluster's to give (rule 162).
@@ -136,6 +137,9 @@ func (s *State) addInterest(op *operation, number uint16, parent do.ID, zones []
 	s.supersede(h)
 	old := h.locations()
 	s.unfollow(h)
+	if s.cfg.Interests == InterestPermitted && s.zoned {
+		h.ground = s.useGround(parent)
+	}
 	h.parent, h.zones = parent, slices.Compact(slices.Sorted(slices.Values(zones)))
 	wanted := h.locations()
 	op.h, h.op = h, op

@@ -45,6 +45,7 @@ type grip struct {
 	in       []inField   // what the client sends
 	moves    int         // of the client, that are not answered
 	heading  do.Location // where the newest of them goes
+	ahead    *ground     // what is there
 	auto     uint16      // the handle that its auto zones have, 0: none
 }
 
@@ -125,6 +126,7 @@ func (s *State) loosen(g *grip, deleted bool) {
 		return
 	}
 	t, o := g.t, g.o
+	s.stays(g)
 	delete(t.grips, o.alias)
 	if g.told {
 		until := s.now + int64(s.cfg.History)
@@ -193,6 +195,7 @@ func (s *State) forgetViews(t *session) {
 			o.owner = nil
 			s.footing(o)
 		}
+		s.stays(g)
 		delete(t.grips, o.alias)
 		o.grips--
 		s.untrack(o)

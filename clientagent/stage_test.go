@@ -197,6 +197,10 @@ func (s *stage) show(c *testClient, arrow string, b []byte) (n uint64) {
 
 func (s *stage) do(cmd *scenario.Command) error {
 	switch cmd.Name {
+	case "classes": // classes zones.dc, before all else
+		s.world = scenario.NewWorld(readSchema(s.t, "testdata/"+cmd.Word(0)))
+		s.out.Printer = s.world.Printer
+		return nil
 	case "state":
 		return s.state(cmd)
 	case "place":
@@ -275,7 +279,7 @@ func (s *stage) startAgent(cmd *scenario.Command) error {
 	cfg := Config{Instance: s.world.ID("agent1"), NoRelocate: cmd.Has("norelocate")}
 	cfg.Version, _ = cmd.Get("version")
 	policy, _ := cmd.Get("interests")
-	cfg.Interests = map[string]InterestPolicy{"": InterestAny, "visible": InterestVisible, "disabled": InterestDisabled}[policy]
+	cfg.Interests = map[string]InterestPolicy{"": InterestAny, "visible": InterestVisible, "disabled": InterestDisabled, "permitted": InterestPermitted}[policy]
 	for key, n := range map[string]*int{
 		"zones": &cfg.MaxZones, "sessions": &cfg.MaxSessions, "frames": &cfg.Frames, "bytes": &cfg.Bytes, "backlog": &cfg.Backlog,
 		"behind": &cfg.Behind, "requests": &cfg.MaxRequests, "frame": &cfg.MaxFrame, "handles": &cfg.MaxHandles,

@@ -17,7 +17,7 @@ import (
 //	connect client1 [datagrams]     a connection
 //	join client1 [datagrams]        connect, hello, login, quietly
 //	hello client1 [version=2] [schema=other|short] [early]
-//	interest client1 handle=1 street/20,21 [context=N] / uninterest client1 handle=1
+//	interest client1 handle=1 street/20,21 [context=N] / uninterest client1 handle=1 / follow client1 avatar1 handle=1 outer=1
 //	send client1 avatar1 Motto=hi / latest client1 avatar1 Turn=3 serial=1 [datagram] / walk client1 avatar1 to=street/21
 //	ask client1 avatar1 Buy={Item:"hat"} call=1 [timeout=500]
 //	return client1 avatar1 Confirm=yes call=1 / return client1 avatar1 call=1 fail     to a call of an owner
@@ -72,7 +72,7 @@ func (s *stage) client(cmd *scenario.Command) (ok bool, err error) {
 }
 
 // clientWords are the commands that send one frame.
-var clientWords = strings.Fields("interest uninterest beat ping bye send latest walk ask return")
+var clientWords = strings.Fields("interest uninterest follow beat ping bye send latest walk ask return")
 
 // give hands an input to the agent.
 func (s *stage) give(b wire.Body) {
@@ -147,6 +147,9 @@ func (s *stage) frame(c *testClient, cmd *scenario.Command) (wire.Frame, error) 
 		return &wire.ClientDisconnect{}, nil
 	}
 	object := cmd.Word(1)
+	if cmd.Name == "follow" {
+		return &wire.ClientFollow{Context: context, Handle: handle, Ref: s.ref(c, object), Outer: uint8(number("outer", 0))}, nil
+	}
 	class, err := s.classOf(object)
 	if err != nil {
 		return nil, err
@@ -187,7 +190,8 @@ func (s *stage) fieldFrame(cmd *scenario.Command, context uint32, ref wire.Ref, 
 //	setstate client1 anonymous|established / setid client1 account1 / eject client1 reason=154 / drop client1
 //	declare client1 avatar1 / undeclare ... / session client1 avatar1 / unsession client1 avatar1
 //	sendable client1 avatar1 HP,Secret / open client1 group / shut client1 group / will client1 avatar1 / nowill client1
-//	address client1 / serve client1 handle=40000 street/20 / unserve client1 handle=40000
+//	address client1 / serve client1 handle=40000 street/20 / unserve client1 handle=40000 / lead client1 avatar1 handle=40000
+//	permit client1 street/20,21 / permit client1 street all / permit client1 street
 //	answer client1 {Paid:3} or code=Handler / tell client1 avatar1 Whisper=hi
 //	schema version=2 / lostlink
 func (s *stage) cluster(cmd *scenario.Command) (ok bool, err error) {
@@ -276,6 +280,16 @@ func (s *stage) clusterMore(cmd *scenario.Command, object do.ID) (wire.Body, err
 		parent, zones, _ := strings.Cut(cmd.Word(1), "/")
 		list, err := s.world.Zones(zones)
 		return &wire.SessionInterest{Context: clusterContext, Handle: handle, Parent: s.world.ID(parent), Zones: list}, err
+	case "lead":
+		return &wire.SessionFollow{Context: clusterContext, Handle: handle, DO: object}, nil
+	case "permit":
+		parent, zones, some := strings.Cut(cmd.Word(1), "/")
+		b := &wire.PermitInterest{Context: clusterContext, Parent: s.world.ID(parent), All: cmd.Has("all")}
+		var err error
+		if some {
+			b.Zones, err = s.world.Zones(zones)
+		}
+		return b, err
 	case "unserve":
 		return &wire.RemoveSessionInterest{Context: clusterContext, Handle: handle}, nil
 	case "tell":

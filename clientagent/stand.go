@@ -138,10 +138,10 @@ func (s *State) disowned(g *grip) {
 	s.shift(g)
 }
 
-// footing keeps the ground known that an owned object with a position stands on.
+// footing keeps the ground known that an owned object stands on: its client may move it.
 func (s *State) footing(o *object) {
 	var want do.ID
-	if s.zoned && o.owner != nil && o.class != nil && o.class.Marks().Has(fields.Position) {
+	if s.zoned && o.owner != nil {
 		want = o.location.Parent
 	}
 	if o.ground != nil && o.ground.parent == want || o.ground == nil && want.IsZero() {
@@ -152,22 +152,43 @@ func (s *State) footing(o *object) {
 	if !want.IsZero() {
 		o.ground = s.useGround(want)
 	}
-	if old != nil {
-		s.releaseGround(old)
+	s.leaveGround(old)
+}
+
+// heads notes a move that was forwarded; arrived that it was answered. Meanwhile the ground ahead stays known.
+func (s *State) heads(g *grip, to do.Location) {
+	g.moves++
+	g.heading = to
+	if s.zoned {
+		old := g.ahead
+		g.ahead = s.useGround(to.Parent)
+		s.leaveGround(old)
 	}
 }
 
-// sent notes a move that was forwarded; arrived that it was answered.
-func (g *grip) sent(to do.Location) {
-	g.moves++
-	g.heading = to
+// leaveGround releases a ground that may be nil.
+func (s *State) leaveGround(g *ground) {
+	if g != nil {
+		s.releaseGround(g)
+	}
+}
+
+// stays forgets where the object of g was going.
+func (s *State) stays(g *grip) {
+	g.moves, g.heading = 0, do.Location{}
+	s.leaveGround(g.ahead)
+	g.ahead = nil
 }
 
 func (s *State) arrived(q *request) {
 	if q.kind != requestMove || q.t.ended {
 		return
 	}
-	if g := s.gripOf(q.t, q.id); g != nil && g.moves > 0 {
-		g.moves--
+	g := s.gripOf(q.t, q.id)
+	if g == nil || g.moves == 0 {
+		return
+	}
+	if g.moves--; g.moves == 0 {
+		s.stays(g)
 	}
 }

@@ -174,7 +174,7 @@ func (s *State) clientMove(t *session, f *wire.ClientMove) {
 	if body.Context = s.request(t, requestMove, f.Context, &to); body.Context == 0 {
 		return
 	}
-	to.g.sent(f.Location)
+	s.heads(to.g, f.Location)
 	s.out.SendTo(to.channel(), t.channel, body)
 }
 

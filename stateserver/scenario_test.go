@@ -75,6 +75,10 @@ func (s *stage) run(cmd scenario.Command) (string, error) {
 
 func (s *stage) do(cmd *scenario.Command) error {
 	switch cmd.Name {
+	case "classes": // classes zones.dc, before all else
+		s.world = scenario.NewWorld(readSchema(s.t, "testdata/"+cmd.Word(0)))
+		s.out.Printer = s.world.Printer
+		return nil
 	case "state":
 		return s.state(cmd)
 	case "place":
