@@ -7,12 +7,15 @@ import (
 	"github.com/otpd/otpd/wire"
 )
 
-// linkLost is told when messages to or from a part of the cluster may have been lost. What is under way is answered as
-// unknown; then everything that sessions see or own is asked for again, and told again in full: a set whose outcome
-// is unknown may have been done, and its writer did not hear the value.
-func (s *State) linkLost() {
-	s.loseRequests()
-	s.loseLatest()
+// linkLost is told when messages to or from a part of the cluster may have been lost. Calls, and what is under way to
+// objects there, are answered as unknown. If it hosts objects, everything that sessions see or own is asked for again,
+// and told again in full: a set whose outcome is unknown may have been done, and its writer did not hear the value.
+func (s *State) linkLost(b *wire.LinkLost) {
+	s.loseRequests(b)
+	if len(b.Hosts) == 0 {
+		return
+	}
+	s.loseLatest(b)
 	for _, o := range s.byAlias() {
 		delete(s.asks, o.asked)
 		o.asked = 0
@@ -36,11 +39,12 @@ func (s *State) byAlias() []*object {
 	return all
 }
 
-// loseRequests answers all that clients wait for: nobody knows what became of it.
-func (s *State) loseRequests() {
+// loseRequests answers what clients wait for on the lost link: nobody knows what became of it. Who handles a call is
+// not known here, so all calls end.
+func (s *State) loseRequests(b *wire.LinkLost) {
 	for i := range s.requests.slots {
 		q := &s.requests.slots[i]
-		if q.kind == requestNone {
+		if q.kind == requestNone || q.kind != requestCall && !b.Holds(q.id) {
 			continue
 		}
 		taken, _ := s.requests.take(q.gen<<indexBits|uint32(i+1), q.t.channel)
@@ -51,9 +55,12 @@ func (s *State) loseRequests() {
 }
 
 // loseLatest refuses the latest sets that are not acknowledged, by their newest serials.
-func (s *State) loseLatest() {
+func (s *State) loseLatest(b *wire.LinkLost) {
 	for _, t := range s.order {
 		for _, o := range s.heldBy(t) {
+			if !b.Holds(o.id) {
+				continue
+			}
 			g := t.grips[o.alias]
 			for i := range g.in {
 				in := &g.in[i]

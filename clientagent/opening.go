@@ -2,6 +2,7 @@ package clientagent
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/otpd/otpd/do"
@@ -22,6 +23,7 @@ type opening struct {
 	begun   uint64 // the Step in which it was asked
 	ops     []*operation
 	until   int64
+	again   int64 // when what is missing is asked for again
 
 	last     bool               // the parent's list is complete
 	waiting  map[do.ID]struct{} // listed elsewhere, and not accounted for
@@ -31,9 +33,10 @@ type opening struct {
 
 // newOpening books an opening; ask sends it.
 func (s *State) newOpening(t *session, parent do.ID) *opening {
+	timeout := int64(s.cfg.OpeningTimeout)
 	o := &opening{
 		context: s.context(), t: t, parent: parent,
-		until:   s.now + int64(s.cfg.OpeningTimeout),
+		until: s.now + timeout, again: s.now + timeout/2,
 		waiting: map[do.ID]struct{}{}, early: map[do.ID]struct{}{},
 	}
 	s.openings[o.context] = o
@@ -44,6 +47,10 @@ func (s *State) newOpening(t *session, parent do.ID) *opening {
 // ask sends the question, now that all its places are watched (rule 106).
 func (s *State) ask(o *opening) {
 	o.asked, o.begun = true, s.seq
+	s.out.SendTo(do.ObjectChannel(o.parent), s.self, &wire.GetZonesObjects{Context: o.context, Parent: o.parent, Zones: o.zones()})
+}
+
+func (o *opening) zones() []do.Zone {
 	zones := make([]do.Zone, 0, len(o.seats)+1)
 	if o.place != nil {
 		zones = append(zones, o.place.loc.Zone)
@@ -51,8 +58,29 @@ func (s *State) ask(o *opening) {
 	for _, st := range o.seats {
 		zones = append(zones, st.place.loc.Zone)
 	}
-	s.out.SendTo(do.ObjectChannel(o.parent), s.self, &wire.GetZonesObjects{Context: o.context, Parent: o.parent, Zones: zones})
+	return zones
 }
+
+// askMissing asks the States of listed objects that are not accounted for. The parent's State asked them, but its links
+// are not ours: what was lost there nobody tells us.
+func (s *State) askMissing(o *opening) {
+	ids := slices.SortedFunc(maps.Keys(o.waiting), func(a, b do.ID) int {
+		return cmp.Or(cmp.Compare(a.Partition(), b.Partition()), a.Compare(b))
+	})
+	for len(ids) > 0 {
+		n := 1
+		for n < len(ids) && n < maxMissing && ids[n].Partition() == ids[0].Partition() {
+			n++
+		}
+		s.out.SendTo(do.ObjectChannel(ids[0]), s.self, &wire.AskEntries{
+			Context: o.context, Asker: s.self, Parent: o.parent, Zones: o.zones(), DOs: ids[:n:n],
+		})
+		ids = ids[n:]
+	}
+}
+
+// maxMissing is how many objects one message asks for.
+const maxMissing = 1024
 
 // strike takes a closed seat out of what loads it. What the opening brings for it is dropped (rule 116).
 func (s *State) strike(st *seat) {
@@ -262,6 +290,10 @@ const lateFor = int64(60e9)
 func (s *State) sweepOpenings() {
 	for i := 0; i < len(s.openList); {
 		o := s.openList[i]
+		if o.last && !o.finished && s.now >= o.again {
+			o.again = o.until
+			s.askMissing(o)
+		}
 		switch {
 		case s.now < o.until:
 			i++

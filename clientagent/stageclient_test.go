@@ -193,7 +193,7 @@ func (s *stage) fieldFrame(cmd *scenario.Command, context uint32, ref wire.Ref, 
 //	address client1 / serve client1 handle=40000 street/20 / unserve client1 handle=40000 / lead client1 avatar1 handle=40000
 //	permit client1 street/20,21 / permit client1 street all / permit client1 street
 //	answer client1 {Paid:3} or code=Handler / tell client1 avatar1 Whisper=hi
-//	schema version=2 / lostlink
+//	schema version=2 / lostlink or lostlink ai
 func (s *stage) cluster(cmd *scenario.Command) (ok bool, err error) {
 	name := cmd.Word(0)
 	b, err := s.clusterBody(cmd)
@@ -202,7 +202,11 @@ func (s *stage) cluster(cmd *scenario.Command) (ok bool, err error) {
 		case "announce":
 			return true, s.announce(1)
 		case "lostlink":
-			s.give(&wire.LinkLost{})
+			lost := &wire.LinkLost{}
+			if !cmd.Has("ai") { // to a process that hosts objects: of all partitions
+				lost.Hosts = []do.Range{{Lo: do.PartitionRange(do.KindObject, 0).Lo, Hi: do.PartitionRange(do.KindObject, 1<<16-1).Hi}}
+			}
+			s.give(lost)
 			return true, nil
 		case "added":
 			s.give(&wire.ChannelsAdded{})

@@ -134,7 +134,7 @@ func (s *State) step(m *wire.Message) error {
 	case *wire.ChannelsAdded:
 		s.channelsAdded(b)
 	case *wire.LinkLost:
-		s.linkLost()
+		s.linkLost(b)
 	case *wire.SchemaRecord:
 		return s.schemaRecord(b)
 

@@ -2,6 +2,7 @@ package messagedirector
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,11 +30,12 @@ func until(t *testing.T, p *Participant, f func(wire.Message) bool) {
 	}
 }
 
-// linkLost recognises the LinkLost of a node.
+// linkLost recognises the LinkLost of a node that hosts partition 1.
 func linkLost(n *Node, dead bool) func(wire.Message) bool {
 	return func(m wire.Message) bool {
 		l, ok := m.Body.(*wire.LinkLost)
-		return ok && l.Node == n.ID() && l.Epoch == n.Epoch() && l.Dead == dead
+		return ok && l.Node == n.ID() && l.Epoch == n.Epoch() && l.Dead == dead &&
+			slices.Equal(l.Hosts, []do.Range{do.PartitionRange(do.KindObject, 1)})
 	}
 }
 

@@ -260,10 +260,10 @@ func (n *Node) part(p *peer, why string) {
 	n.log.Info("node gone", "node", p.id, "name", p.name, "epoch", p.epoch, "reason", why)
 }
 
-// announce tells all participants that what was in flight to and from a peer may be lost.
+// announce tells all participants that what was in flight to and from a peer may be lost, and which partitions it hosts.
 func (n *Node) announce(p *peer, dead bool) {
 	for _, q := range n.director.participants {
-		q.answer(do.Control(do.RoleDirector), &wire.LinkLost{Node: p.id, Epoch: p.epoch, Dead: dead})
+		q.answer(do.Control(do.RoleDirector), &wire.LinkLost{Node: p.id, Epoch: p.epoch, Dead: dead, Hosts: slices.Clone(p.hosted)})
 	}
 }
 

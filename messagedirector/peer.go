@@ -1,6 +1,8 @@
 package messagedirector
 
 import (
+	"slices"
+
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/wire"
 )
@@ -21,6 +23,7 @@ type peer struct {
 	told   bool                   // it has acknowledged something: it knows this node
 	synced bool                   // all of its subscriptions and its will have come
 	hosts  bool                   // it hosts partitions
+	hosted []do.Range             // those that it hosts or hosted
 	held   bool                   // it has no credit to give
 	lost   bool                   // what it sends is dropped until its next hello
 	wills  map[uint64]postRemoves // by participant: what must be routed if it dies; nil: not known yet
@@ -76,6 +79,17 @@ const (
 	outOfOrder // something between was lost
 	unwanted   // the link is lost, and this is no hello
 )
+
+// host takes over what the peer covers of object channels. What it hosted once counts when its link is lost: on its way
+// out it unsubscribes first.
+func (p *peer) host(ranges []do.Range) {
+	p.hosts = len(ranges) > 0
+	for _, r := range ranges {
+		if !slices.Contains(p.hosted, r) {
+			p.hosted = append(p.hosted, r)
+		}
+	}
+}
 
 // arrives judges a packet by its sequence number and counts it. A hello starts the sequence anew.
 func (p *peer) arrives(seq uint64, hello bool) order {

@@ -171,7 +171,7 @@ func (n *Node) subscribed(p *peer, s *wire.BusSubscribe) {
 		n.log.Error("subscription refused", "node", p.id, "err", err)
 	}
 	p.number = s.Number
-	p.hosts = n.director.table.ranged(p.member)
+	p.host(n.director.table.Hosts(p.member))
 	n.packet(p, &wire.BusAck{Number: s.Number})
 	n.settle()
 }

@@ -307,13 +307,17 @@ func (t *Table) replace(m *Member, channels []do.Channel, ranges []do.Range) err
 	return nil
 }
 
-// ranged reports whether m covers any range of object channels: then it hosts partitions.
-func (t *Table) ranged(m *Member) bool {
-	s := t.ranges[do.KindObject].Load()
-	if s == nil {
-		return false
+// Hosts is what m covers of object channels, ascending: the partitions of its States.
+func (t *Table) Hosts(m *Member) []do.Range {
+	var out []do.Range
+	if s := t.ranges[do.KindObject].Load(); s != nil {
+		for _, seg := range *s {
+			if slices.Contains(seg.members, m) {
+				out = appendRange(out, do.Range{Lo: seg.lo, Hi: seg.hi})
+			}
+		}
 	}
-	return slices.ContainsFunc(*s, func(seg segment) bool { return slices.Contains(seg.members, m) })
+	return out
 }
 
 // Covered is all that members of this node subscribed to, ascending: what a new peer must be told first.

@@ -104,6 +104,12 @@ func (s *stage) do(cmd *scenario.Command) error {
 			s.net.Hold(to)
 		}
 		return nil
+	case "cut":
+		s.net.Cut(s.net.Member(cmd.Word(0)), s.net.Member(cmd.Word(1)))
+		return nil
+	case "mend":
+		s.net.Mend()
+		return nil
 	case "release":
 		s.net.Release(s.net.Member(cmd.Word(0)))
 		return nil

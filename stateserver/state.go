@@ -201,6 +201,14 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 		s.listed(m, b, out)
 	case *wire.WakeChildren:
 		s.wakened(b, out)
+	case *wire.LinkLost:
+		s.linkLost(b, out)
+	case *wire.ChildrenHere:
+		s.childrenSaid(m, b, out)
+	case *wire.ChildrenKnown:
+		s.childrenKnown(m, b, out)
+	case *wire.AskChildren:
+		s.childrenAsked(b, out)
 
 	// AI and owner.
 	case *wire.SetAI:
@@ -248,7 +256,7 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 
 	// What others say to audiences that a State happens to share.
 	// Requests to the database whose answers a lost link took end by their time-out.
-	case *wire.LinkLost, *wire.ChannelsAdded, *wire.CallReply, *wire.DBChanged, *wire.Update, *wire.Deleted, *wire.EnterLocation,
+	case *wire.ChannelsAdded, *wire.CallReply, *wire.DBChanged, *wire.Update, *wire.Deleted, *wire.EnterLocation,
 		*wire.EnterAI, *wire.EnterOwner, *wire.ChangingOwner, *wire.Digest, *wire.HeldDigest:
 
 	default:

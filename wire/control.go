@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"slices"
+
 	"github.com/otpd/otpd/do"
 )
 
@@ -90,11 +92,18 @@ func (m *ClearPostRemoves) code(c *coder) {
 }
 
 // LinkLost tells the participants of a process that messages from or to a node may have been lost: requests in
-// flight there fail, and watched locations are opened again.
+// flight there fail, and if it hosts objects, watched locations are opened again.
 type LinkLost struct {
 	Node  do.ID
-	Epoch uint64 // of the node
-	Dead  bool   // the node is gone for good: its will was run, and this epoch is refused
+	Epoch uint64     // of the node
+	Dead  bool       // the node is gone for good: its will was run, and this epoch is refused
+	Hosts []do.Range // of object channels, whose State is there
+}
+
+// Holds reports whether the State of an object is behind the link.
+func (m *LinkLost) Holds(id do.ID) bool {
+	c := do.ObjectChannel(id)
+	return slices.ContainsFunc(m.Hosts, func(r do.Range) bool { return r.Contains(c) })
 }
 
 func (*LinkLost) Type() Type       { return TypeLinkLost }
@@ -104,4 +113,5 @@ func (m *LinkLost) code(c *coder) {
 	c.id("node", &m.Node)
 	num(c, "epoch", &m.Epoch)
 	c.bool("dead", &m.Dead)
+	list(c, "hosts", &m.Hosts, 3, plainRange)
 }

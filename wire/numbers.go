@@ -87,6 +87,9 @@ const (
 	TypeGetClass                Type = 5014
 	TypeGetClassResp            Type = 5015
 	TypeHeldDigest              Type = 5018
+	TypeChildrenHere            Type = 5020
+	TypeChildrenKnown           Type = 5021
+	TypeAskChildren             Type = 5022
 	TypeDBFind                  Type = 5100
 	TypeDBFound                 Type = 5101
 	TypeDBChanged               Type = 5102
@@ -204,6 +207,9 @@ var messages = []spec{
 	{5014, "GetClass", "anybody", "the object's channel", func() Body { return new(GetClass) }},
 	{5015, "GetClassResp", "state server", "who asked", func() Body { return new(GetClassResp) }},
 	{5018, "HeldDigest", "state server", "owner, AI", func() Body { return new(HeldDigest) }},
+	{5020, "ChildrenHere", "state server of children, after a lost link", "the parent", func() Body { return new(ChildrenHere) }},
+	{5021, "ChildrenKnown", "state server of the parent", "who sent ChildrenHere", func() Body { return new(ChildrenKnown) }},
+	{5022, "AskChildren", "state server of the parent, after a lost link", "the first of the objects", func() Body { return new(AskChildren) }},
 	{5100, "DBFind", "AI, UberDOG", "control database", func() Body { return new(DBFind) }},
 	{5101, "DBFound", "database", "who asked", func() Body { return new(DBFound) }},
 	{5102, "DBChanged", "database, as who wrote", "the object's record", func() Body { return new(DBChanged) }},

@@ -231,7 +231,7 @@ func (a *AI) dispatch(m wire.Message) {
 	case *wire.CallReply:
 		a.answer(b.Context, bytes.Clone(b.Result), b.Code.Err(b.Text))
 	case *wire.LinkLost:
-		a.hearLinkLost()
+		a.hearLinkLost(b)
 	case *wire.GetAllResp:
 		if !a.reloaded(b) {
 			a.answer(b.Context, b, nil)
@@ -434,27 +434,6 @@ func (a *AI) hearCall(b *wire.Call, local bool) {
 
 // answerCall answers a call past any State.
 func (a *AI) answerCall(in *incoming, reply wire.CallReply) { a.send(in.caller, &reply) }
-
-// hearLinkLost fails what was in flight, asks for everything that it runs and owns, and opens what is watched again:
-// messages may have been lost.
-func (a *AI) hearLinkLost() {
-	a.remember()
-	a.loseAll(fmt.Errorf("repository: %w", &wire.Error{Code: wire.CodeLinkLost}))
-	for _, context := range sortedKeys(a.creates) {
-		o := a.creates[context]
-		delete(a.creates, context)
-		o.making = false
-		a.wakeMakers(o, &wire.Error{Code: wire.CodeUnknown})
-		a.leaveView(o)
-	}
-	a.send(do.Control(do.RoleStateServer), &wire.AskHeld{Owners: []do.Channel{a.channel}, AI: a.channel})
-	for _, o := range a.sorted() {
-		if (o.run || o.owned) && !o.dog {
-			a.askAgain(o)
-		}
-	}
-	a.reopen()
-}
 
 // What follows makes an AI the port of its State.
 

@@ -337,7 +337,7 @@ func TestRule78NextLifeElsewhere(t *testing.T) {
 			here := e
 			here.Class, here.AI, here.Fields = x.class.Number(), x.a.Channel(), values(t, x.class, "Name", "Pete")
 			x.step(&wire.EnterAI{Entry: here})
-			x.step(&wire.LinkLost{})
+			x.step(lostLink)
 			for i := range answer.Entries {
 				answer.Entries[i].Class, answer.Entries[i].Fields = here.Class, here.Fields
 			}
@@ -426,6 +426,33 @@ func TestReview(t *testing.T) {
 	require.Equal(t, values(t, x.class, "Title", "Sir"), x.one().(*wire.SetFields).Fields)
 }
 
+// lostLink is the loss of a link to where all objects are.
+var lostLink = &wire.LinkLost{Hosts: []do.Range{{
+	Lo: do.PartitionRange(do.KindObject, 0).Lo, Hi: do.PartitionRange(do.KindObject, 1<<16-1).Hi,
+}}}
+
+// A lost link to where an object is not: its writes go on, and nothing is asked for again. Who handles a call may be
+// there, so its outcome is unknown.
+func TestLinkLostElsewhere(t *testing.T) {
+	x := newAITest(t)
+	a := x.made("Flippy", Place{})
+	_, _ = x.open(20)
+	called := x.do(func(ctx context.Context) error { _, err := a.Buy.Call(ctx, order{}); return err })
+	asked := x.do(func(ctx context.Context) error { return x.a.SetOwner(ctx, a.ID(), do.Channel{}) })
+	a.HP = 4
+	require.NoError(t, a.Save())
+	out := x.sent()
+	x.step(&wire.LinkLost{})
+	require.ErrorIs(t, *called, wire.CodeLinkLost)
+	require.ErrorIs(t, *asked, errPending)
+	require.Empty(t, x.sent())
+	require.EqualValues(t, 4, a.HP)
+	set := out[len(out)-1].Body.(*wire.SetFields)
+	x.step(&wire.Done{Context: set.Context, Of: set.Type(), DO: a.ID(), Version: do.Version{Inc: 1, N: 2}})
+	require.EqualValues(t, 4, a.HP)
+	require.Empty(t, x.sent())
+}
+
 // A lost link: what was in flight has an unknown outcome, and what is watched is asked for again.
 func TestLinkLost(t *testing.T) {
 	x := newAITest(t)
@@ -434,7 +461,7 @@ func TestLinkLost(t *testing.T) {
 	a.HP = 4
 	require.NoError(t, a.Save())
 	x.sent()
-	x.step(&wire.LinkLost{})
+	x.step(lostLink)
 	require.ErrorIs(t, *err, wire.CodeLinkLost)
 	require.EqualValues(t, 100, a.HP)
 	out := x.sent()

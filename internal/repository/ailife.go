@@ -364,7 +364,7 @@ func (a *AI) Request(ctx context.Context, what string, to do.Channel, body func(
 	if a.failure != nil {
 		return nil, a.failure
 	}
-	x, err := a.request(ctx, what, func(c uint32) error {
+	x, err := a.request(ctx, what, to, a.deadline(ctx), func(c uint32) error {
 		a.send(to, body(c))
 		return nil
 	})

@@ -65,7 +65,7 @@ func TestLostWriteThatIsDone(t *testing.T) {
 	a.Name = "Dot"
 	require.NoError(t, a.Save())
 	set := x.one().(*wire.SetFields)
-	x.step(&wire.LinkLost{})
+	x.step(lostLink)
 	require.Equal(t, "Flippy", a.Name)
 	x.sent()
 	x.step(&wire.Done{Context: set.Context, Of: set.Type(), DO: a.ID(), Version: do.Version{Inc: 1, N: 2}})

@@ -178,7 +178,7 @@ func (s *State) Call(ctx context.Context, x *do.Object, f *do.Field, arg []byte)
 	}
 	deadline := s.deadline(ctx)
 	what := "call " + f.String() + " of " + o.id.String()
-	reply, err := s.requestBy(ctx, what, deadline, func(context uint32) error {
+	reply, err := s.request(ctx, what, do.Channel{}, deadline, func(context uint32) error {
 		return s.port.call(context, o, f, bytes.Clone(arg), deadline)
 	})
 	if err != nil {

@@ -1,6 +1,8 @@
 package repository
 
 import (
+	"fmt"
+
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/wire"
 )
@@ -8,14 +10,56 @@ import (
 // maxLost is how many writes whose outcome is unknown are remembered.
 const maxLost = 1024
 
+// hearLinkLost fails what was in flight over the link. If it hosts objects, everything that this AI runs and owns there is
+// asked for, and what is watched is opened again: messages may have been lost.
+func (a *AI) hearLinkLost(b *wire.LinkLost) {
+	lost := func(w *write) bool { return w.lostWith(b) }
+	a.remember(lost)
+	a.lose(fmt.Errorf("repository: %w", &wire.Error{Code: wire.CodeLinkLost}), lost, func(w *waiter) bool {
+		return w.to.Kind != do.KindObject || b.Holds(w.to.ID)
+	})
+	if len(b.Hosts) == 0 {
+		return
+	}
+	for _, context := range sortedKeys(a.creates) {
+		o := a.creates[context]
+		if !b.Holds(o.id) {
+			continue
+		}
+		delete(a.creates, context)
+		o.making = false
+		a.wakeMakers(o, &wire.Error{Code: wire.CodeUnknown})
+		a.leaveView(o)
+	}
+	a.send(do.Control(do.RoleStateServer), &wire.AskHeld{Owners: []do.Channel{a.channel}, AI: a.channel})
+	for _, o := range a.sorted() {
+		if (o.run || o.owned) && !o.dog && b.Holds(o.id) {
+			a.askAgain(o)
+		}
+	}
+	a.reopen()
+}
+
+// lostWith reports whether a write went, or may have gone, over a link: to the State of its objects, which are of one
+// partition, or to an UberDOG.
+func (w *write) lostWith(b *wire.LinkLost) bool {
+	o := w.owner
+	if o == nil && len(w.ops) > 0 {
+		o = w.ops[0].o
+	}
+	return o == nil || o.dog || b.Holds(o.id)
+}
+
 // remember keeps the writes that a lost link settles now. One may still be done, after the State has said what it has:
 // it waits there for the database, or comes on a link that was whole. Then the objects are loaded again.
-func (a *AI) remember() {
+func (a *AI) remember(lost func(*write) bool) {
 	if len(a.lost) > maxLost || a.lost == nil {
 		a.lost = make(map[uint32]*write)
 	}
 	for context, w := range a.writes {
-		a.lost[context] = w
+		if lost(w) {
+			a.lost[context] = w
+		}
 	}
 }
 

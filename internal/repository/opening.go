@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -136,7 +137,14 @@ func (a *AI) open(parent do.ID, zones []do.Zone, refresh bool) {
 	if a.below[parent] == len(zones) {
 		channels = append(channels, do.Children(parent)) // the first ones below it
 	}
-	p.timer = a.timers.add(a.now+openingTimeout, 0, func() { a.opened(p, nil) })
+	begun := a.now
+	p.timer = a.timers.add(begun+openingTimeout/2, 0, func() {
+		a.askMissing(p)
+		p.timer = a.timers.add(begun+openingTimeout, 0, func() {
+			a.askMissing(p) // what comes late is shown
+			a.opened(p, nil)
+		})
+	})
 	if refresh {
 		a.hearAdded(p.context)
 		return
@@ -153,6 +161,31 @@ func (a *AI) hearAdded(context uint32) {
 	p.asked = true
 	a.send(do.ObjectChannel(p.parent), &wire.GetZonesObjects{Context: context, Parent: p.parent, Zones: p.zones})
 }
+
+// askMissing asks the States of listed objects that are not accounted for. The parent's State asked them, but its links
+// are not ours: what was lost there nobody tells us.
+func (a *AI) askMissing(p *opening) {
+	var ids []do.ID
+	for id := range p.listed {
+		if !p.here[id] {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(x, y do.ID) int { return cmp.Or(cmp.Compare(x.Partition(), y.Partition()), x.Compare(y)) })
+	for len(ids) > 0 {
+		n := 1
+		for n < len(ids) && n < maxMissing && ids[n].Partition() == ids[0].Partition() {
+			n++
+		}
+		a.send(do.ObjectChannel(ids[0]), &wire.AskEntries{
+			Context: p.context, Asker: a.channel, Parent: p.parent, Zones: p.zones, DOs: ids[:n:n],
+		})
+		ids = ids[n:]
+	}
+}
+
+// maxMissing is how many objects one message asks for.
+const maxMissing = 1024
 
 // hearZones takes a chunk of the parent's answer in.
 func (a *AI) hearZones(b *wire.ZonesObjects) {

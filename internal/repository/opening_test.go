@@ -182,11 +182,38 @@ func TestRule123ParentDeleted(t *testing.T) {
 	require.ErrorIs(t, w.Alter(street, 1), ErrClosed)
 }
 
+// What the parent listed and its children's State does not tell is asked for before the time-out, and once more at it: the
+// links between States are not ours (rules 82, 114).
+func TestRule114MissingIsAskedAgain(t *testing.T) {
+	x := newAITest(t)
+	w, q := x.open(20)
+	waited := x.do(w.Wait)
+	e1, e2, e3 := x.entry(2, 1, 20, "A", 3), x.entry(3, 2, 20, "B", 4), x.entry(2, 3, 20, "C", 4)
+	x.step(&wire.ZonesObjects{Context: q.Context, Parent: street, Last: true, List: []wire.Listed{{DO: e1.DO, Zone: 20}, {DO: e2.DO, Zone: 20}, {DO: e3.DO, Zone: 20}}})
+	x.step(&wire.ZoneEntries{Context: q.Context, Parent: street, Entries: []wire.Entry{e1}})
+	x.tick(openingTimeout / 2)
+	out := x.sent()
+	require.Len(t, out, 2)
+	for i, id := range []do.ID{e3.DO, e2.DO} {
+		require.Equal(t, []do.Channel{do.ObjectChannel(id)}, out[i].To)
+		require.Equal(t, &wire.AskEntries{
+			Context: q.Context, Asker: x.a.Channel(), Parent: street, Zones: []do.Zone{20}, DOs: []do.ID{id},
+		}, out[i].Body)
+	}
+	x.step(&wire.ZoneEntries{Context: q.Context, Parent: street, Entries: []wire.Entry{e2}})
+	require.ErrorIs(t, *waited, errPending)
+	x.tick(openingTimeout / 2)
+	require.NoError(t, *waited)
+	require.Equal(t, []do.ID{e3.DO}, x.one().(*wire.AskEntries).DOs)
+	x.step(&wire.ZoneEntries{Context: q.Context, Parent: street, Entries: []wire.Entry{e3}})
+	require.Len(t, x.heard(), 3)
+}
+
 // A lost link opens everything that is watched again.
 func TestLinkLostReopens(t *testing.T) {
 	x := newAITest(t)
 	w, _ := x.open(20, 21)
-	x.step(&wire.LinkLost{})
+	x.step(lostLink)
 	out := x.sent()
 	require.Len(t, out, 2)
 	require.IsType(t, &wire.AskHeld{}, out[0].Body)

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/wire"
 )
 
 // waiter is one handler's wait for one answer.
 type waiter struct {
 	what  string
+	to    do.Channel // who was asked
 	co    *coroutine
 	ctx   context.Context
 	timer *Timer
@@ -96,12 +98,9 @@ func (s *State) dropCancel(w *waiter) {
 	}
 }
 
-// request registers an answer to context, sends by ask, and waits. What the handler did before is sent first.
-func (s *State) request(ctx context.Context, what string, ask func(context uint32) error) (any, error) {
-	return s.requestBy(ctx, what, s.deadline(ctx), ask)
-}
-
-func (s *State) requestBy(ctx context.Context, what string, deadline int64, ask func(context uint32) error) (any, error) {
+// request registers an answer to context, sends to a channel by ask, and waits. What the handler did before is sent first.
+// Calls go to nowhere in particular: who handles them is not known.
+func (s *State) request(ctx context.Context, what string, to do.Channel, deadline int64, ask func(context uint32) error) (any, error) {
 	a, err := s.handler()
 	if err != nil {
 		return nil, fmt.Errorf("repository: %s: %w", what, err)
@@ -109,7 +108,7 @@ func (s *State) requestBy(ctx context.Context, what string, deadline int64, ask 
 	if err := a.savePoint(); err != nil {
 		return nil, err
 	}
-	w := &waiter{what: what, ctx: ctx}
+	w := &waiter{what: what, to: to, ctx: ctx}
 	id := s.nextContext()
 	s.waits[id] = w
 	defer delete(s.waits, id)

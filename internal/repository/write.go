@@ -250,12 +250,21 @@ func (s *State) moved(o *object, to do.Location) {
 	}
 }
 
-// loseAll settles every write and wait with an error, as when the link is lost: what became of them is unknown.
-func (s *State) loseAll(err error) {
+// lose settles writes and waits of which it is not known what became of them: all, or those that went over a lost link.
+func (s *State) lose(err error, write func(*write) bool, wait func(*waiter) bool) {
 	for _, id := range sortedKeys(s.writes) {
-		s.refuse(id, refusal{err: err})
+		if write(s.writes[id]) {
+			s.refuse(id, refusal{err: err})
+		}
 	}
 	for _, id := range sortedKeys(s.waits) {
-		s.answer(id, nil, err)
+		if wait(s.waits[id]) {
+			s.answer(id, nil, err)
+		}
 	}
+}
+
+// loseAll is lose when the link is gone for good.
+func (s *State) loseAll(err error) {
+	s.lose(err, func(*write) bool { return true }, func(*waiter) bool { return true })
 }

@@ -18,6 +18,7 @@ type Core interface {
 type Net struct {
 	Print   func(wire.Message) // of each message that a core sent, before it is delivered; may be nil
 	members []*Member
+	cut     [][2]*Member // links on which everything is lost
 	queue   []wire.Message
 	senders []*Member
 }
@@ -77,6 +78,25 @@ func (n *Net) Release(m *Member) {
 	n.run()
 }
 
+// Cut loses the link between two members: what they send to each other is lost, until Mend.
+func (n *Net) Cut(a, b *Member) { n.cut = append(n.cut, [2]*Member{a, b}) }
+
+// Mend makes all links whole and lets those that were cut hear of it.
+func (n *Net) Mend() {
+	cut := n.cut
+	n.cut = nil
+	for _, l := range cut {
+		n.step(l[0], wire.Message{Body: &wire.LinkLost{Hosts: l[1].ranges}})
+		n.step(l[1], wire.Message{Body: &wire.LinkLost{Hosts: l[0].ranges}})
+	}
+	n.run()
+}
+
+// loses reports whether the link between two members is cut.
+func (n *Net) loses(from, to *Member) bool {
+	return slices.Contains(n.cut, [2]*Member{from, to}) || slices.Contains(n.cut, [2]*Member{to, from})
+}
+
 // Member is the member of a name, nil if there is none.
 func (n *Net) Member(name string) *Member {
 	for _, m := range n.members {
@@ -97,7 +117,7 @@ func (n *Net) run() {
 		m, from := n.queue[0], n.senders[0]
 		n.queue, n.senders = n.queue[1:], n.senders[1:]
 		for _, to := range n.members {
-			if to == from || !slices.ContainsFunc(m.To, to.hears) {
+			if to == from || n.loses(from, to) || !slices.ContainsFunc(m.To, to.hears) {
 				continue
 			}
 			if to.holds != nil && to.holds(from) {

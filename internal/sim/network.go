@@ -169,39 +169,53 @@ func (n *network) leave(p *participant) {
 	p.gone = true
 }
 
-// cut loses the links of a participant to all others, for a while: of what is under way on each, the rest from some
-// message on; and all that is sent before it ends. Then everybody hears of it.
+// cut loses the links of a participant to all others, for a while.
 func (n *network) cut(p *participant, lasts int64) {
-	n.w.count.LinksLost++
-	n.w.record(fmt.Sprint("cut for ", lasts/ms, " ms"), p.name, "", wire.Message{})
-	until := n.w.now + lasts
+	var others []*participant
 	for _, q := range n.all {
-		if q == p || q.gone {
-			continue
+		if q != p && !q.gone {
+			others = append(others, q)
 		}
+	}
+	n.cutFrom(p, others, lasts)
+}
+
+// cutFrom loses the links between a participant and some others, for a while: of what is under way on each, the rest
+// from some message on; and all that is sent before it ends. Then everybody concerned hears of it.
+func (n *network) cutFrom(p *participant, others []*participant, lasts int64) {
+	n.w.count.LinksLost++
+	names := ""
+	for _, q := range others {
+		names += " " + q.name
+	}
+	n.w.record(fmt.Sprint("cut for ", lasts/ms, " ms from", names), p.name, "", wire.Message{})
+	until := n.w.now + lasts
+	for _, q := range others {
 		for _, l := range []*link{n.link(p, q), n.link(q, p)} {
 			n.lose(l)
 			l.down = max(l.down, until)
 			l.last = max(l.last, until)
 		}
 	}
-	id := do.NewID(0, epoch/ms, uint64(p.index)+1)
-	lost := wire.Message{To: []do.Channel{do.Control(do.RoleDirector)}, From: do.Control(do.RoleDirector), Body: &wire.LinkLost{Node: id, Epoch: 1}}
 	var heard int64
-	for _, q := range n.all {
-		if q == p || q.gone {
-			continue
-		}
+	var hosts []do.Range
+	for _, q := range others {
 		heard = max(heard, n.link(q, p).last)
-		n.tell(n.link(p, q), q, n.link(p, q).last+n.w.delay(), lost)
+		hosts = append(hosts, n.table.Hosts(q.member)...)
+		n.tell(n.link(p, q), q, n.link(p, q).last+n.w.delay(), linkLost(p, n.table.Hosts(p.member)))
 	}
 	heard += n.w.delay()
-	n.tell(&link{}, p, heard, lost)
-	for _, q := range n.all {
-		if q != p && !q.gone {
-			n.link(q, p).last = max(n.link(q, p).last, heard)
-		}
+	n.tell(&link{}, p, heard, linkLost(others[0], hosts))
+	for _, q := range others {
+		n.link(q, p).last = max(n.link(q, p).last, heard)
 	}
+}
+
+// linkLost is what a director says of the link to a participant, as if that were a node.
+func linkLost(p *participant, hosts []do.Range) wire.Message {
+	return wire.Message{To: []do.Channel{do.Control(do.RoleDirector)}, From: do.Control(do.RoleDirector), Body: &wire.LinkLost{
+		Node: do.NewID(0, epoch/ms, uint64(p.index)+1), Epoch: 1, Hosts: hosts,
+	}}
 }
 
 // tell books what the director of a participant's own node says.

@@ -42,6 +42,7 @@ type Counters struct {
 	AliasesReused        int
 	DatagramsLost        int
 	LinksLost            int
+	StateLinksLost       int // among them, between States
 	MessagesLost         int
 	AIsDied              int
 	Redials              int // sessions of a client after its first
@@ -66,6 +67,7 @@ func (c *Counters) Table() []Count {
 		{"aliases used again", c.AliasesReused, true},
 		{"lost datagrams", c.DatagramsLost, true},
 		{"lost links", c.LinksLost, true},
+		{"lost links of States", c.StateLinksLost, true},
 		{"lost messages", c.MessagesLost, true},
 		{"AIs that died", c.AIsDied, true},
 		{"sessions dialled again", c.Redials, true},
@@ -97,6 +99,7 @@ func (c *Counters) Add(o Counters) {
 	c.AliasesReused += o.AliasesReused
 	c.DatagramsLost += o.DatagramsLost
 	c.LinksLost += o.LinksLost
+	c.StateLinksLost += o.StateLinksLost
 	c.MessagesLost += o.MessagesLost
 	c.AIsDied += o.AIsDied
 	c.Redials += o.Redials

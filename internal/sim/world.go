@@ -200,7 +200,7 @@ func (w *world) buildShard(i int, parts []do.Partition) error {
 	if err != nil {
 		return err
 	}
-	s.participant = w.net.join(fmt.Sprint("state", i+1), false, func(m wire.Message) { w.stepShard(s, m) })
+	s.participant = w.net.join(fmt.Sprint("state", i+1), i > 0, func(m wire.Message) { w.stepShard(s, m) })
 	w.states = append(w.states, s)
 	s.state.Start(&s.out)
 	w.net.route(s.participant, s.out.Messages)
@@ -304,9 +304,9 @@ func (w *world) disturb() {
 	if !w.playing {
 		return
 	}
-	n := w.rand.IntN(10)
+	n := w.rand.IntN(13)
 	if w.opts.Whole {
-		n = max(n, 4)
+		n = max(n, 7)
 	}
 	switch {
 	case n < 2:
@@ -317,13 +317,26 @@ func (w *world) disturb() {
 			a.cut = true
 			w.net.cut(a.part, w.within(400*ms))
 		}
-	case n < 5:
+	case n < 6:
+		w.count.StateLinksLost++
+		i := w.rand.IntN(len(w.states))
+		j := (i + 1 + w.rand.IntN(len(w.states)-1)) % len(w.states)
+		w.net.cutFrom(w.states[i].participant, []*participant{w.states[j].participant}, w.within(400*ms))
+	case n < 7:
+		w.count.StateLinksLost++
+		for _, a := range w.ais {
+			if a != nil {
+				a.cut = true
+			}
+		}
+		w.net.cut(pick(w, w.states).participant, w.within(400*ms))
+	case n < 8:
 		i := w.rand.IntN(len(w.ais))
 		if w.ais[i] != nil {
 			w.killAI(i)
 			w.after(w.within(second), func() { w.startAI(i) })
 		}
-	case n < 8:
+	case n < 11:
 		c := w.clients[w.rand.IntN(len(w.clients))]
 		c.stall(w.within(2500 * ms))
 	default:

@@ -1,0 +1,142 @@
+package stateserver
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// linkLost is told when messages to or from States elsewhere may have been lost. Parents and children that it lay between
+// compare what they know of each other: a State of children says which it has, and which of them the parent acknowledged;
+// a State of parents asks which of those that it lists are still theirs. Each side hears of the loss, in any order.
+//
+// It is set right as if what was lost had come late: who moved or came is listed and enters; who left or died is taken
+// off the list; an AI that changed is inherited; who was acknowledged, and is on the list no more, was deleted by the
+// parent, or with it, and dies now.
+func (s *State) linkLost(b *wire.LinkLost, out *wire.Outbox) {
+	if len(b.Hosts) == 0 || b.Dead {
+		return
+	}
+	var foreign, own []*family
+	for id, f := range s.families {
+		switch {
+		case f.foreign && b.Holds(id):
+			foreign = append(foreign, f)
+		case f.away > 0:
+			own = append(own, f)
+		}
+	}
+	byID := func(a, b *family) int { return a.id.Compare(b.id) }
+	slices.SortFunc(foreign, byID)
+	slices.SortFunc(own, byID)
+	for _, f := range foreign {
+		s.sayChildren(f, out)
+	}
+	for _, f := range own {
+		s.askChildren(f, b, out)
+	}
+}
+
+// sayChildren tells a parent elsewhere which children it has here.
+func (s *State) sayChildren(f *family, out *wire.Outbox) {
+	all := f.children()
+	for chunk := range slices.Chunk(all, chunkListed) {
+		say := &wire.ChildrenHere{Parent: f.id, Children: make([]wire.Child, len(chunk))}
+		for i, o := range chunk {
+			say.Children[i] = wire.Child{
+				DO: o.id, Class: o.class.number, Zone: o.place.loc.Zone, Version: o.version(), Entered: o.entered,
+			}
+		}
+		out.SendTo(do.ObjectChannel(f.id), s.self, say)
+	}
+}
+
+// askChildren asks, partition by partition, which of the children that are listed behind the link are none any more.
+func (s *State) askChildren(f *family, b *wire.LinkLost, out *wire.Outbox) {
+	var ids []do.ID
+	for _, p := range f.places {
+		for _, c := range p.away {
+			if b.Holds(c.id) {
+				ids = append(ids, c.id)
+			}
+		}
+	}
+	slices.SortFunc(ids, func(a, b do.ID) int {
+		return cmp.Or(cmp.Compare(a.Partition(), b.Partition()), a.Compare(b))
+	})
+	for len(ids) > 0 {
+		n := 1
+		for n < len(ids) && n < chunkListed && ids[n].Partition() == ids[0].Partition() {
+			n++
+		}
+		out.SendTo(do.ObjectChannel(ids[0]), do.ObjectChannel(f.id), &wire.AskChildren{Parent: f.id, DOs: ids[:n:n]})
+		ids = ids[n:]
+	}
+}
+
+// childrenAsked answers AskChildren, if there is anything to say.
+func (s *State) childrenAsked(b *wire.AskChildren, out *wire.Outbox) {
+	var gone []do.ID
+	for _, id := range b.DOs {
+		if o := s.objects[id]; o == nil || o.location().Parent != b.Parent {
+			gone = append(gone, id)
+		}
+	}
+	if len(gone) > 0 {
+		out.SendTo(do.ObjectChannel(b.Parent), s.self, &wire.ChildrenHere{Parent: b.Parent, Gone: gone})
+	}
+}
+
+// childrenSaid brings the list of a parent in line with what the State of its children says.
+func (s *State) childrenSaid(m *wire.Message, b *wire.ChildrenHere, out *wire.Outbox) {
+	for _, id := range b.Gone {
+		if c := s.away[id]; c != nil && c.place.family.id == b.Parent {
+			s.unlist(c)
+		}
+	}
+	if len(b.Children) == 0 {
+		return
+	}
+	known := &wire.ChildrenKnown{Parent: b.Parent}
+	parent := s.objects[b.Parent]
+	if parent != nil {
+		known.AI = parent.ai
+	}
+	for i := range b.Children {
+		c := &b.Children[i]
+		if s.mine(c.DO) {
+			continue
+		}
+		l := wire.Listed{DO: c.DO, Zone: c.Zone, Version: c.Version}
+		switch {
+		case c.Entered && s.away[c.DO] == nil:
+			known.Deleted = append(known.Deleted, l)
+		case parent != nil:
+			s.list(c.DO, c.Class, c.Version, do.Location{Parent: b.Parent, Zone: c.Zone})
+			known.Listed = append(known.Listed, l)
+		}
+	}
+	if len(known.Listed)+len(known.Deleted) > 0 {
+		out.SendTo(m.From, do.ObjectChannel(b.Parent), known)
+	}
+}
+
+// childrenKnown is a child's hearing that its parent lists it, or deleted it.
+func (s *State) childrenKnown(m *wire.Message, b *wire.ChildrenKnown, out *wire.Outbox) {
+	for i := range b.Listed {
+		l := &b.Listed[i]
+		s.listed(m, &wire.LocationAck{DO: l.DO, Version: l.Version, Location: do.Location{Parent: b.Parent, Zone: l.Zone}, AI: b.AI}, out)
+	}
+	for _, l := range b.Deleted {
+		if o := s.objects[l.DO]; o != nil && s.stayed(o, b.Parent, l) {
+			s.remove(o, m.From, removal{}, out)
+		}
+	}
+}
+
+// stayed reports whether an object is still where it was at a version that it told.
+func (s *State) stayed(o *object, parent do.ID, l wire.Listed) bool {
+	return o.location() == do.Location{Parent: parent, Zone: l.Zone} && o.inc == l.Version.Inc && o.arrived <= l.Version.N
+}
