@@ -18,6 +18,7 @@
 //	})
 //
 // It knows nothing of how a game logs in: that is an UberDOG's affair.
+// A process with many sessions gives each the same [Dialer], so that they share sockets.
 //
 // # The loop
 //

@@ -37,12 +37,17 @@ type Interest = repository.Interest
 // Timer is what After and Every return.
 type Timer = repository.Timer
 
+// Dialer is for processes with many sessions, such as bots: those that name the same one share UDP sockets, and the work
+// of reading them. The zero value is ready.
+type Dialer = link.Dialer
+
 // Config says how a client connects. Only Registry is needed.
 type Config struct {
 	Registry *do.Registry // the game's classes, UberDOGs and behaviours
 	TLS      *tls.Config  // nil: the system's roots
 	Version  string       // of the game, compared by the agent when it has one
 	Meta     string       // free text for the agent's log: platform, build
+	Dialer   *Dialer      // shares sockets with other sessions of this process; nil: Dial opens one
 
 	Log         *slog.Logger  // nil: errors of handlers and refused sets go to slog's default
 	Timeout     time.Duration // of calls without deadline; 0: 10 s
@@ -92,7 +97,11 @@ const (
 )
 
 func dial(ctx context.Context, addr string, cfg Config) (*Repository, error) {
-	conn, err := link.Dial(ctx, addr, link.DialConfig{TLS: cfg.TLS, NoDatagrams: cfg.NoDatagrams})
+	dialer := cfg.Dialer
+	if dialer == nil {
+		dialer = new(Dialer)
+	}
+	conn, err := dialer.Dial(ctx, addr, link.DialConfig{TLS: cfg.TLS, NoDatagrams: cfg.NoDatagrams})
 	if err != nil {
 		return nil, fmt.Errorf("client: dial %s: %w", addr, err)
 	}
@@ -133,8 +142,8 @@ func (r *Repository) flush() {
 	if !r.out.put(out.Stream, out.Datagrams) {
 		r.core.Lost(errBehind, r.loop.Now())
 	}
-	if c := r.core.Clock(); r.clock.Load() == nil || *r.clock.Load() != c {
-		r.clock.Store(&c)
+	if c, old := r.core.Clock(), r.clock.Load(); old == nil || *old != c {
+		r.clock.Store(new(c))
 	}
 }
 

@@ -30,6 +30,7 @@ type BotConfig struct {
 	Stay  time.Duration // how long a session lasts, give or take half; 0: 6 s; below 0: until it is stopped
 	Away  time.Duration // how long it stays away then, give or take half; 0: 500 ms
 
+	Dialer      *client.Dialer // shared with other bots; nil: its own
 	NoDatagrams bool
 	Log         *slog.Logger // nil: what goes wrong goes to slog's default
 }
@@ -61,6 +62,8 @@ type Bot struct {
 	leaving chan struct{} // closed by Stop
 	stop    sync.Once
 	rest    sync.Once
+
+	classes *do.Registry // Owned by Run. Made by the first visit
 
 	known atomic.Bool  // the account exists
 	first atomic.Int64 // gold at the first arrival, plus one; 0: not arrived
@@ -112,12 +115,15 @@ func pause(ctx context.Context, d time.Duration) {
 
 // visit is one session, from the connection to the logout.
 func (b *Bot) visit(ctx context.Context, n int, dice *walker) error {
-	registry, err := b.registry()
-	if err != nil {
-		return err
+	if b.classes == nil {
+		var err error
+		if b.classes, err = b.registry(); err != nil {
+			return err
+		}
 	}
 	r, err := client.Dial(ctx, b.cfg.Addr, client.Config{
-		Registry: registry, TLS: b.cfg.TLS, Version: b.cfg.Version, Meta: "bot", Log: b.cfg.Log, NoDatagrams: b.cfg.NoDatagrams,
+		Registry: b.classes, TLS: b.cfg.TLS, Version: b.cfg.Version, Meta: "bot", Log: b.cfg.Log,
+		Dialer: b.cfg.Dialer, NoDatagrams: b.cfg.NoDatagrams,
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,16 +22,40 @@ type DialConfig struct {
 }
 
 // Dial connects to the agent at addr (host:port), and opens the session's stream. The agent hears of the stream with
-// the first Write.
+// the first Write. The connection has a UDP socket of its own.
 func Dial(ctx context.Context, addr string, cfg DialConfig) (Conn, error) {
-	c, err := dial(ctx, addr, cfg)
+	return new(Dialer).Dial(ctx, addr, cfg)
+}
+
+// perSocket is how many connections share a UDP socket, and so its receive buffer.
+const perSocket = 64
+
+// Dialer dials connections that share UDP sockets: one reader takes what came for many of them, which is what a process
+// with hundreds of sessions saves time by. The zero value is ready; a socket is closed with the last connection on it.
+// Any goroutine may dial.
+type Dialer struct {
+	mu   sync.Mutex
+	open []*socket // Guarded by mu. Those with room
+}
+
+// socket is one UDP socket with its connections.
+type socket struct {
+	d    *Dialer
+	udp  *net.UDPConn
+	tr   *quic.Transport
+	uses int // Guarded by d.mu. Connections, those that are being made included
+}
+
+// Dial is the package's Dial, over a socket of the Dialer.
+func (d *Dialer) Dial(ctx context.Context, addr string, cfg DialConfig) (Conn, error) {
+	c, err := d.dial(ctx, addr, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("link: dial %s: %w", addr, closeError(err))
 	}
 	return c, nil
 }
 
-func dial(ctx context.Context, addr string, cfg DialConfig) (Conn, error) {
+func (d *Dialer) dial(ctx context.Context, addr string, cfg DialConfig) (Conn, error) {
 	tlsConf := &tls.Config{MinVersion: tls.VersionTLS13}
 	if cfg.TLS != nil {
 		tlsConf = cfg.TLS.Clone()
@@ -47,18 +72,14 @@ func dial(ctx context.Context, addr string, cfg DialConfig) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	udp, err := net.ListenUDP("udp", nil)
+	s, err := d.socket()
 	if err != nil {
 		return nil, err
 	}
-	tr := &quic.Transport{Conn: udp}
-	free := sync.OnceFunc(func() {
-		_ = tr.Close()
-		_ = udp.Close()
-	})
+	free := sync.OnceFunc(s.free)
 	conf := quicConfig(cfg.IdleTimeout)
 	conf.EnableDatagrams = !cfg.NoDatagrams
-	conn, err := tr.Dial(ctx, remote, tlsConf, conf)
+	conn, err := s.tr.Dial(ctx, remote, tlsConf, conf)
 	if err != nil {
 		free()
 		return nil, err
@@ -70,5 +91,41 @@ func dial(ctx context.Context, addr string, cfg DialConfig) (Conn, error) {
 		return nil, err
 	}
 	context.AfterFunc(conn.Context(), free)
-	return &quicConn{conn: conn, stream: stream, done: free}, nil
+	return newConn(conn, stream, free), nil
+}
+
+// socket is one with room, counted as used.
+func (d *Dialer) socket() (*socket, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.open) == 0 {
+		udp, err := net.ListenUDP("udp", nil)
+		if err != nil {
+			return nil, err
+		}
+		d.open = append(d.open, &socket{d: d, udp: udp, tr: &quic.Transport{Conn: udp}})
+	}
+	s := d.open[0]
+	if s.uses++; s.uses == perSocket {
+		d.open = d.open[1:]
+	}
+	return s, nil
+}
+
+// free ends one use of the socket.
+func (s *socket) free() {
+	d := s.d
+	d.mu.Lock()
+	if s.uses--; s.uses == perSocket-1 {
+		d.open = append(d.open, s)
+	}
+	last := s.uses == 0
+	if last {
+		d.open = slices.DeleteFunc(d.open, func(o *socket) bool { return o == s })
+	}
+	d.mu.Unlock()
+	if last {
+		_ = s.tr.Close()
+		_ = s.udp.Close()
+	}
 }

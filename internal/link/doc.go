@@ -5,8 +5,8 @@
 // frame; only where a frame ends ([Reader]).
 //
 // There are two carriers. QUIC ([Listen], [Dial]; ALPN "otp/1") opens one bidirectional stream per session, from the
-// client. Memory ([Pipe], [NewMemory]) is for tests and simulations: the same semantics without a network, with
-// a hook that loses datagrams.
+// client; connections of one [Dialer] share UDP sockets. Memory ([Pipe], [NewMemory]) is for tests and simulations: the
+// same semantics without a network, with a hook that loses datagrams.
 //
 // Rules for users of a Conn:
 //

@@ -145,7 +145,7 @@ func (l *quicListener) open(conn *quic.Conn) {
 		return
 	}
 	select {
-	case l.ready <- &quicConn{conn: conn, stream: stream}:
+	case l.ready <- newConn(conn, stream, nil):
 	case <-l.ctx.Done():
 		_ = conn.CloseWithError(quic.ApplicationErrorCode(wire.ReasonShutdown), "shutting down")
 	}

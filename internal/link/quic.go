@@ -35,9 +35,15 @@ func quicConfig(idle time.Duration) *quic.Config {
 
 // quicConn is a Conn over one QUIC connection and its only stream.
 type quicConn struct {
-	conn   *quic.Conn
-	stream *quic.Stream
-	done   func() // frees what stands behind a client's connection
+	conn      *quic.Conn
+	stream    *quic.Stream
+	done      func() // frees what stands behind a client's connection; nil for an agent's
+	datagrams bool   // agreed on in the handshake, which was over when the stream opened
+}
+
+func newConn(conn *quic.Conn, stream *quic.Stream, done func()) *quicConn {
+	s := conn.ConnectionState().SupportsDatagrams
+	return &quicConn{conn: conn, stream: stream, done: done, datagrams: s.Local && s.Remote}
 }
 
 func (c *quicConn) Read(p []byte) (int, error) {
@@ -53,10 +59,7 @@ func (c *quicConn) Write(p []byte) (int, error) {
 	return n, closeError(err)
 }
 
-func (c *quicConn) Datagrams() bool {
-	s := c.conn.ConnectionState().SupportsDatagrams
-	return s.Local && s.Remote
-}
+func (c *quicConn) Datagrams() bool { return c.datagrams }
 
 func (c *quicConn) SendDatagram(p []byte) error {
 	if len(p) > MaxDatagram {
@@ -86,6 +89,9 @@ func (c *quicConn) LocalAddr() net.Addr  { return c.conn.LocalAddr() }
 
 // closeError makes a ClosedError of an orderly close by either end, and leaves other errors as they are.
 func closeError(err error) error {
+	if err == nil {
+		return nil
+	}
 	var transport *quic.TransportError
 	if errors.As(err, &transport) && transport.Remote && transport.ErrorCode == quic.ConnectionRefused {
 		return fmt.Errorf("%w: %w", ErrRefused, err)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/otpd/otpd/client"
 	"github.com/otpd/otpd/cmd/otpd/internal/daemon"
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/examples/tavern"
@@ -117,12 +118,13 @@ func (d *demo) startBots() {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stopBots = stop
 	addrs := d.world.addrs()
+	dialer := new(client.Dialer)
 	for i := range d.opts.Bots {
 		name := fmt.Sprintf("bot-%03d", i+1)
 		known := d.receipts.known(name)
 		bot := tavern.NewBot(tavern.BotConfig{
 			Addr: addrs[i%len(addrs)], TLS: d.world.tls(), Name: name, Password: "password of " + name, Known: known,
-			Seed: d.opts.Seed + uint64(i), Hz: d.opts.Hz, Log: d.opts.Log,
+			Seed: d.opts.Seed + uint64(i), Hz: d.opts.Hz, Dialer: dialer, Log: d.opts.Log,
 		})
 		d.bots = append(d.bots, bot)
 		d.wg.Go(func() { bot.Run(ctx) })
