@@ -325,6 +325,9 @@ func (a *AI) hearDone(b *wire.Done) {
 		if o := a.objects[b.DO]; o != nil && o.seen && !b.Version.IsZero() {
 			a.renew(o, b.Version)
 		}
+		if a.superseded(w, b.DO, b.Version) {
+			a.reload(w)
+		}
 		a.acknowledge(b.Context, b.DO, b.Version, b.Now)
 		a.deletedBy(w)
 		return

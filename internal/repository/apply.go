@@ -144,6 +144,9 @@ func (s *State) enter(e entry, mark func(o *object)) (*object, error) {
 	if !e.owner.IsZero() {
 		o.owner = e.owner
 	}
+	if fresh || e.covers == coversAll {
+		o.filled = e.version
+	}
 	o.base, o.heard = e.serial, o.heard[:0]
 	s.moved(o, e.at)
 	o.place()

@@ -2,6 +2,7 @@ package repository
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/wire"
@@ -63,7 +64,19 @@ func (a *AI) remember(lost func(*write) bool) {
 	}
 }
 
-// reload asks for the objects of a write that was done although it had been given up.
+// superseded reports whether a write was acknowledged of which a new record of its object does not have the values, and
+// it cannot be told what they must be: something newer was heard since, or the version is another object's.
+func (a *AI) superseded(w *write, id do.ID, v do.Version) bool {
+	return slices.ContainsFunc(w.ops, func(p op) bool {
+		if p.o == nil || !p.o.gone {
+			return false
+		}
+		o := a.objects[p.o.id]
+		return o != nil && (o.id != id || v.Compare(o.filled) > 0 && v.Compare(o.version) < 0)
+	})
+}
+
+// reload asks for the objects of a write that was done although it had been given up, or whose values are not known.
 func (a *AI) reload(w *write) {
 	if a.reloads == nil {
 		a.reloads = make(map[uint32]do.ID)

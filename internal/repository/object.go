@@ -31,6 +31,7 @@ type object struct {
 	ai      do.Channel
 	owner   do.Channel
 	version do.Version
+	filled  do.Version // of the entry that told all values, as far as this side hears them
 
 	// vals are the values as this side has saved them, own pending writes included, by slot of the class; nil is unset.
 	vals [][]byte

@@ -103,7 +103,8 @@ func (s *State) acknowledge(context uint32, id do.ID, v do.Version, now uint16) 
 }
 
 // applied is the record on which an acknowledged op counts. The object may have left and entered again since: the
-// new record has the values if its entry is as new as the write; if not, the write is what it must become.
+// new record has the values if its entry is as new as the write; if not, the write is what it must become, unless
+// something newer was heard since: see superseded.
 func (s *State) applied(p *op, id do.ID, v do.Version) *object {
 	if p.o == nil {
 		return nil
@@ -112,7 +113,7 @@ func (s *State) applied(p *op, id do.ID, v do.Version) *object {
 		return p.o
 	}
 	o := s.objects[p.o.id]
-	if o == nil || o.id != id || v.Compare(o.version) <= 0 {
+	if o == nil || o.id != id || v.Compare(o.filled) <= 0 || v.Compare(o.version) < 0 {
 		return nil
 	}
 	switch p.kind {
