@@ -200,6 +200,15 @@ func (r *Repository) Close() {
 // Do queues fn to run as a handler. Any goroutine may call it.
 func (r *Repository) Do(fn func(ctx context.Context) error) error { return r.loop.Do(fn) }
 
+// DoThen is Do with a context that fn sees, and with what becomes of it: done is called on the loop when fn has returned
+// and what it did was sent, or undone. It is called once, or ErrClosed is returned.
+func (r *Repository) DoThen(ctx context.Context, fn func(ctx context.Context) error, done func(err error)) error {
+	if !r.loop.Post(func() { r.core.Do(ctx, fn, done) }) {
+		return ErrClosed
+	}
+	return nil
+}
+
 // DoWait runs fn as a handler and waits until it has returned. Any goroutine but the loop's may call it.
 func (r *Repository) DoWait(ctx context.Context, fn func(ctx context.Context) error) error {
 	return r.loop.DoWait(ctx, fn)

@@ -28,6 +28,7 @@ clientagent/...     : messagedirector internal/link wire do fields              
 database/databasetest : database internal/testpg do fields                          # the suite over all backends
 database/...        : messagedirector wire do fields    # siblings meet on channels, never by import
 ai                  : internal/repository messagedirector wire do fields            # joins the cluster's bus; no server role
+ai/jobs             : ai wire do fields                 # durable jobs, as a game could have written them
 client              : internal/repository internal/link wire do fields              # a game client carries no bus and no server
 uberdog/...         : ai internal/repository messagedirector wire do fields         # global objects, served by an AI process
 examples/...        : do ai client uberdog/...          # a game needs only what games import
