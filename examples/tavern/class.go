@@ -1,8 +1,10 @@
 package tavern
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/otpd/otpd/ai/jobs"
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/uberdog/auth"
 )
@@ -26,6 +28,10 @@ type Avatar struct {
 	Say do.Event[string] `do:"broadcast,ownsend,airecv,minlen=1,max=200,rate=5"`
 	// Buy buys a drink: it is paid and served, or neither.
 	Buy do.Call[Order, Receipt] `do:"ownsend,rate=10"`
+	// Work is a shift in the kitchen: it is paid later, and for certain.
+	Work      do.Call[Shift, Promise] `do:"ownsend,rate=10"`
+	Shift     int64                   `do:"required,db"` // the last that was worked
+	PaidShift int64                   `do:"required,db"` // up to which all are paid
 }
 
 // Order is what somebody wants from the keg.
@@ -38,6 +44,17 @@ type Receipt struct {
 	Item     string
 	Paid     int64
 	GoldLeft int64
+}
+
+// Shift says nothing more.
+type Shift struct {
+	Word string `do:"max=24"`
+}
+
+// Promise is what a shift will be paid.
+type Promise struct {
+	Shift int64
+	Wage  int64
 }
 
 // Street is the root of the world; its zones are the cells of Grid.
@@ -109,7 +126,7 @@ func Classes(r *do.Registry) error {
 	if err := r.UberDOG(RealmID(), Realm{}, false); err != nil {
 		return fmt.Errorf("tavern: %w", err)
 	}
-	if err := auth.Register(r); err != nil {
+	if err := errors.Join(auth.Register(r), jobs.Register(r)); err != nil {
 		return fmt.Errorf("tavern: %w", err)
 	}
 	return nil

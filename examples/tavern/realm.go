@@ -95,6 +95,7 @@ func (w *World) enter(ctx context.Context, id do.ID, who uberdog.Caller) (Arriva
 	if err != nil {
 		return Arrival{}, fmt.Errorf("tavern: enter: %w", err)
 	}
+	a.world = w
 	a.Pos = Vec2{X: float32(x), Y: float32(y), At: w.repo.Now().UnixMicro()}
 	if err := a.Save(); err != nil {
 		return Arrival{}, err

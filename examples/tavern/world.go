@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/otpd/otpd/ai"
+	"github.com/otpd/otpd/ai/jobs"
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/uberdog"
 	"github.com/otpd/otpd/uberdog/auth/accounts"
@@ -15,14 +16,16 @@ import (
 // Options say how the world is run. The zero value is fit for players.
 type Options struct {
 	Accounts accounts.Config // what a password's hash costs, above all
+	Jobs     jobs.Config     // how wages are paid
 }
 
 // World is what the AI process of the game runs.
 type World struct {
 	// Set by NewAI, then read-only.
-	repo  *ai.Repository
-	auth  *accounts.AuthUD
-	built chan struct{} // closed when err is set
+	repo   *ai.Repository
+	auth   *accounts.AuthUD
+	worker *jobs.Worker
+	built  chan struct{} // closed when err is set
 
 	err error // Set before built is closed, then read-only.
 }
@@ -52,6 +55,9 @@ func NewAI(repo *ai.Repository, opts Options) (*World, error) {
 	if err := uberdog.Serve(repo, RealmID(), &RealmUD{world: w}); err != nil {
 		return nil, err
 	}
+	if err := w.payWages(opts.Jobs); err != nil {
+		return nil, err
+	}
 	err = repo.Do(func(ctx context.Context) error {
 		defer close(w.built)
 		w.err = w.build(ctx)
@@ -62,6 +68,12 @@ func NewAI(repo *ai.Repository, opts Options) (*World, error) {
 	}
 	return w, nil
 }
+
+// Metrics are what the world has to show: see ai.MetricsHandler.
+func (w *World) Metrics() []ai.Metric { return append(w.auth.Metrics(), w.worker.Metrics()...) }
+
+// Stop takes no more jobs and waits for those that run, in a handler.
+func (w *World) Stop(ctx context.Context) error { return w.worker.Stop(ctx) }
 
 // Wait returns when the street stands, or could not be built. The repository must run meanwhile.
 func (w *World) Wait(ctx context.Context) error {

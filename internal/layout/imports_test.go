@@ -31,7 +31,7 @@ ai                  : internal/repository messagedirector wire do fields        
 ai/jobs             : ai wire do fields                 # durable jobs, as a game could have written them
 client              : internal/repository internal/link wire do fields              # a game client carries no bus and no server
 uberdog/...         : ai internal/repository messagedirector wire do fields         # global objects, served by an AI process
-examples/...        : do ai client uberdog/...          # a game needs only what games import
+examples/...        : do ai ai/jobs client uberdog/...  # a game needs only what games import
 internal/testpg     :                                   # starts a PostgreSQL for tests: exempt, nobody's dependency
 internal/sim/...    : *                                 # simulates the whole cluster in one goroutine
 internal/testcluster : *                                # every role in one process, for tests alone: nobody's dependency

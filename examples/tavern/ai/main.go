@@ -9,6 +9,8 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -32,6 +34,7 @@ func run() error {
 	flag.TextVar(&opts.Accounts.Sessions, "sessions", accounts.KickOld, "what becomes of a login while the account has a session: `kick` the old one, refuse the new one, allow both")
 	cheap := flag.Bool("cheap-passwords", false, "hash passwords at a cost that protects nobody, and let one address log in as often as it likes: for tests")
 	open := flag.Bool("open", false, "let anybody in by a ticket that is a name: for development")
+	metrics := flag.String("metrics", "", "HTTP `address` of a page for Prometheus; empty: none")
 	flag.Parse()
 	if *join == "" {
 		return fmt.Errorf("no join URL: give --join or set OTPD_JOIN")
@@ -60,8 +63,28 @@ func run() error {
 		repo.Close()
 		return err
 	}
+	if *metrics != "" {
+		page, err := net.Listen("tcp", *metrics)
+		if err != nil {
+			repo.Close()
+			return err
+		}
+		defer page.Close()
+		go func() { _ = http.Serve(page, ai.MetricsHandler(world)) }() // until the page is closed
+	}
 	go announce(ctx, world, stop)
-	if err := repo.Run(ctx); err != nil {
+	running, end := context.WithCancel(context.Background())
+	defer end()
+	context.AfterFunc(ctx, func() {
+		// Who is being paid shall be paid; the rest is for the next process.
+		limited, cancel := context.WithTimeout(running, 5*time.Second)
+		defer cancel()
+		if err := repo.DoWait(limited, world.Stop); err != nil {
+			slog.Warn("wages are being paid", "err", err)
+		}
+		end()
+	})
+	if err := repo.Run(running); err != nil {
 		return err
 	}
 	return world.Err()
