@@ -88,7 +88,7 @@ func (s *State) repairEntry(r *opening, e *wire.Entry) {
 	case e.Version.Inc < o.version.Inc:
 		return
 	case r.all || o.otherLife(e.Version) || e.Version.N != o.version.N || o.location != e.Location:
-		s.refreshObject(o, e)
+		s.refreshObject(o, e, true)
 	default:
 		s.showAll(r.place, e)
 	}

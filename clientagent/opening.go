@@ -228,7 +228,7 @@ func (s *State) loadEntry(o *opening, e *wire.Entry) {
 			return
 		case known.otherLife(e.Version), len(known.viewers) > 0 && e.Version.N > known.version.N:
 			// Who sees it missed something: an entry is never newer than what came before it.
-			s.refreshObject(known, e)
+			s.refreshObject(known, e, true)
 		case known.location != e.Location && len(known.viewers) > 0:
 			s.relocate(known, e.Location, nil)
 		}

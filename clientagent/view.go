@@ -247,7 +247,7 @@ func (s *State) enterLocation(e *wire.Entry) {
 			if !o.otherLife(e.Version) {
 				s.stats.Gaps++ // closed by what showed it
 			}
-			s.refreshObject(o, e)
+			s.refreshObject(o, e, true)
 			return
 		}
 		o.version, o.serial = e.Version, e.Serial
@@ -281,11 +281,11 @@ func (s *State) showAll(p *place, e *wire.Entry) {
 }
 
 // refreshObject takes over a whole entry of an object whose messages did not all come, or that began a new life. Who
-// sees it gets the values again.
-func (s *State) refreshObject(o *object, e *wire.Entry) {
+// sees it gets the values again. One that is not seen waits for its parent: nobody new gets it.
+func (s *State) refreshObject(o *object, e *wire.Entry, seen bool) {
 	if o.otherLife(e.Version) {
 		s.remove(o, wire.LeaveDeleted)
-		if p := s.places[e.Location]; p != nil && p.ready {
+		if p := s.places[e.Location]; seen && p != nil && p.ready {
 			s.showAll(p, e)
 		}
 		return
@@ -306,7 +306,7 @@ func (s *State) refreshObject(o *object, e *wire.Entry) {
 			s.showEntry(g, e)
 		}
 	}
-	if p := s.places[e.Location]; p != nil && p.ready {
+	if p := s.places[e.Location]; seen && p != nil && p.ready {
 		s.showAll(p, e)
 	}
 }
@@ -395,7 +395,7 @@ func (s *State) answeredGap(o *object, b *wire.ZoneEntries) {
 	o.asked = 0
 	for i := range b.Entries {
 		if b.Entries[i].DO == o.id {
-			s.refreshObject(o, &b.Entries[i])
+			s.refreshObject(o, &b.Entries[i], !slices.Contains(b.Unseen, o.id))
 			return
 		}
 	}

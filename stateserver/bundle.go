@@ -20,16 +20,43 @@ func (s *State) bundle(m *wire.Message, b *wire.Bundle, out *wire.Outbox) error 
 		return s.fail(r, wire.CodeDenied, "a field with review is set by itself", out)
 	}
 	if plan.unique != nil {
+		if code, text, _, _ := s.surveyAll(plan.moves); code != wire.CodeOK {
+			return s.fail(r, code, text, out)
+		}
 		s.hold(m, plan.unique, plan.uniqueFields, out)
 		return nil
+	}
+	if !s.clearBundle(plan.moves) {
+		code, text, waits := s.mayMove(m, bundleObjects(b), plan.moves, nil, out)
+		if waits {
+			return nil
+		}
+		if code != wire.CodeOK {
+			return s.fail(r, code, text, out)
+		}
 	}
 	s.applyBundle(m, b, nil, out)
 	return nil
 }
 
+// clearBundle is simple for the moves of a bundle.
+func (s *State) clearBundle(moves []planned) bool {
+	switch len(moves) {
+	case 0:
+		return true
+	case 1:
+		return s.simple(moves[0].id, moves[0].parent)
+	}
+	if s.cleared {
+		s.cleared = false
+		return true
+	}
+	return false
+}
+
 // bundlePlan is what the check of a bundle found.
 type bundlePlan struct {
-	moves        []planned
+	moves        []planned  // to another parent
 	unique       *object    // sets a unique value, so the database comes first
 	uniqueFields fields.Map // everything that the bundle sets on it
 	review       bool       // sets a field with review
@@ -41,7 +68,7 @@ func (s *State) checkBundle(b *wire.Bundle) (p bundlePlan, code wire.Code, text 
 		return p, wire.CodeNotDB, ""
 	}
 	for i := range b.Ops {
-		if code, text = s.checkOp(&b.Ops[i], &p); code != wire.CodeOK {
+		if code, text = s.checkOp(i, &b.Ops[i], &p); code != wire.CodeOK {
 			return p, code, "step " + strconv.Itoa(i) + ": " + text
 		}
 	}
@@ -56,7 +83,7 @@ func (s *State) checkBundle(b *wire.Bundle) (p bundlePlan, code wire.Code, text 
 	return p, wire.CodeOK, ""
 }
 
-func (s *State) checkOp(op *wire.Op, p *bundlePlan) (wire.Code, string) {
+func (s *State) checkOp(step int, op *wire.Op, p *bundlePlan) (wire.Code, string) {
 	switch op.Kind {
 	case wire.OpReply:
 		return wire.CodeOK, ""
@@ -72,10 +99,9 @@ func (s *State) checkOp(op *wire.Op, p *bundlePlan) (wire.Code, string) {
 		return wire.CodeNoObject, op.DO.String()
 	}
 	if op.Kind == wire.OpMove {
-		if s.cycle(o.id, op.Location.Parent, p.moves) {
-			return wire.CodeCycle, op.DO.String()
+		if s.parentOf(o.id, p.moves) != op.Location.Parent {
+			p.moves = append(p.moves, planned{o.id, op.Location.Parent, step})
 		}
-		p.moves = append(p.moves, planned{o.id, op.Location.Parent})
 		return wire.CodeOK, ""
 	}
 	c, code, text := s.check(o.class, op.Fields)

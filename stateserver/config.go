@@ -30,6 +30,8 @@ type Config struct {
 	DigestInterval time.Duration
 	// CallTimeout ends calls that came without a deadline; default 30 s.
 	CallTimeout time.Duration
+	// ProbeTimeout is how long a move waits for word about the chain of its parents in other States; default 5 s.
+	ProbeTimeout time.Duration
 	// MaxParked is how many messages may wait for one object; what comes then is refused. Default 4096.
 	MaxParked int
 }
@@ -59,6 +61,7 @@ func (c Config) withDefaults() Config {
 		{&c.AnswerTimeout, 5 * time.Second},
 		{&c.DigestInterval, time.Second},
 		{&c.CallTimeout, 30 * time.Second},
+		{&c.ProbeTimeout, 5 * time.Second},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.zero
@@ -78,6 +81,7 @@ type configText struct {
 	Schema                      string `json:",omitempty"`
 	NoDatabase                  bool   `json:",omitempty"`
 	Write, Answer, Digest, Call time.Duration
+	Probe                       time.Duration `json:",omitempty"`
 	MaxParked                   int
 }
 
@@ -85,7 +89,7 @@ type configText struct {
 func (c Config) Text() string {
 	t := configText{
 		Instance: c.Instance, Partitions: c.Partitions, Epoch: c.Epoch, NoDatabase: c.NoDatabase,
-		Write: c.WriteInterval, Answer: c.AnswerTimeout, Digest: c.DigestInterval, Call: c.CallTimeout, MaxParked: c.MaxParked,
+		Write: c.WriteInterval, Answer: c.AnswerTimeout, Digest: c.DigestInterval, Call: c.CallTimeout, Probe: c.ProbeTimeout, MaxParked: c.MaxParked,
 	}
 	if c.Schema != nil {
 		t.Schema = string(c.Schema.Text())
@@ -105,7 +109,7 @@ func ParseConfig(text string) (Config, error) {
 	}
 	c := Config{
 		Instance: t.Instance, Partitions: t.Partitions, Epoch: t.Epoch, NoDatabase: t.NoDatabase,
-		WriteInterval: t.Write, AnswerTimeout: t.Answer, DigestInterval: t.Digest, CallTimeout: t.Call, MaxParked: t.MaxParked,
+		WriteInterval: t.Write, AnswerTimeout: t.Answer, DigestInterval: t.Digest, CallTimeout: t.Call, ProbeTimeout: t.Probe, MaxParked: t.MaxParked,
 	}
 	if t.Schema != "" {
 		schema, err := do.ParseSchema([]byte(t.Schema))

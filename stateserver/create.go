@@ -18,12 +18,19 @@ func (s *State) create(m *wire.Message, b *wire.Create, out *wire.Outbox) error 
 		return s.fail(r, wire.CodeOtherPartition, "", out)
 	case s.objects[b.DO] != nil:
 		return s.fail(r, wire.CodeExists, "", out)
-	case s.cycle(b.DO, b.Location.Parent, nil):
-		return s.fail(r, wire.CodeCycle, "", out)
 	}
 	k := s.class(b.Class)
 	if k == nil {
 		return s.unknownClass(m, b.Class, r, out)
+	}
+	if parent := b.Location.Parent; !s.simple(b.DO, parent) {
+		code, text, waits := s.mayMove(m, []do.ID{b.DO}, []planned{{b.DO, parent, -1}}, nil, out)
+		if waits {
+			return nil
+		}
+		if code != wire.CodeOK {
+			return s.fail(r, code, text, out)
+		}
 	}
 	values := make([][]byte, len(k.stored))
 	if code, err := s.take(k, b.Fields, values); err != nil {
@@ -93,6 +100,9 @@ func (s *State) live(o *object, at do.Location, ai, from do.Channel, out *wire.O
 	s.lives++
 	o.inc = do.NewIncarnation(s.cfg.Epoch, s.lives)
 	s.objects[o.id] = o
+	if s.expected[o.id] == unborn {
+		s.expected[o.id] = s.now + expectFor // they are asked to come now
+	}
 	o.ai, o.explicit = ai, !ai.IsZero()
 	if !at.IsZero() {
 		p := s.placeAt(at)

@@ -128,6 +128,7 @@ func (s *State) deleteAIObjects(m *wire.Message, b *wire.DeleteAIObjects, out *w
 			}
 		}
 		slices.SortFunc(doomed, func(a, b *object) int { return a.id.Compare(b.id) })
+		s.dropBirths(b.AI, out)
 	}
 	for _, o := range doomed {
 		// One may have gone with another that was its ancestor.
@@ -137,4 +138,45 @@ func (s *State) deleteAIObjects(m *wire.Message, b *wire.DeleteAIObjects, out *w
 	}
 	s.done(r, nil, out)
 	return nil
+}
+
+// dropBirths refuses what an AI that goes has asked to bring to life as its own and what still waits: it would come after
+// the order to delete it.
+func (s *State) dropBirths(ai do.Channel, out *wire.Outbox) {
+	if len(s.parked) == 0 {
+		return
+	}
+	ids := make([]do.ID, 0, len(s.parked))
+	for id := range s.parked {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, do.ID.Compare)
+	for _, id := range ids {
+		p := s.parked[id]
+		if p == nil {
+			continue
+		}
+		if mo := p.motion; mo != nil && bornTo(mo.message.Body, ai) {
+			s.decided(mo, wire.CodeGone, "", out)
+			continue
+		}
+		p.queue = slices.DeleteFunc(p.queue, func(m wire.Message) bool {
+			gone := bornTo(m.Body, ai)
+			if gone {
+				_ = s.fail(requestOf(&m), wire.CodeGone, "", out)
+			}
+			return gone
+		})
+	}
+}
+
+// bornTo reports whether a message brings an object to life whose own AI is ai.
+func bornTo(b wire.Body, ai do.Channel) bool {
+	switch b := b.(type) {
+	case *wire.Create:
+		return b.AI == ai
+	case *wire.Activate:
+		return b.AI == ai
+	}
+	return false
 }

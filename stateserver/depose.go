@@ -39,6 +39,12 @@ func (s *State) depose(out *wire.Outbox) {
 	for len(s.deadlines.list) > 0 {
 		s.end(s.deadlines.list[0], wire.CodeUnknown, out)
 	}
+	for _, mo := range s.travels {
+		if !mo.decided {
+			_ = s.fail(requestOf(&mo.message), wire.CodeEpoch, "", out)
+		}
+	}
+	s.travels, s.motions = nil, nil
 	s.changed, s.asked = nil, 0
 }
 

@@ -32,8 +32,9 @@ func (s *State) activate(m *wire.Message, b *wire.Activate, out *wire.Outbox) er
 		return s.fail(r, wire.CodeActive, "", out)
 	case s.cfg.NoDatabase:
 		return s.fail(r, wire.CodeNotDB, "there is no database", out)
-	case s.cycle(b.DO, b.Location.Parent, nil):
-		return s.fail(r, wire.CodeCycle, "", out)
+	}
+	if code, text, _, _ := s.surveyAll([]planned{{b.DO, b.Location.Parent, -1}}); code != wire.CodeOK {
+		return s.fail(r, code, text, out)
 	}
 	s.load(m, b.DO, out)
 	return nil
@@ -108,7 +109,7 @@ func (s *State) serve(p *parking, m *wire.Message, out *wire.Outbox) (waits bool
 	r := requestOf(m)
 	switch b := m.Body.(type) {
 	case *wire.Activate:
-		s.awake(p.record, m, b, r, out)
+		return s.awake(p, m, b, r, out)
 	case *wire.SetFields:
 		return s.setDormant(p, b, r, out)
 	case *wire.DeleteFields:
@@ -129,16 +130,24 @@ func (s *State) serve(p *parking, m *wire.Message, out *wire.Outbox) (waits bool
 }
 
 // awake makes the object of a record. For required fields the override goes before the database, that before the
-// declared default, that before the zero of the type; for ram fields there is no default (rule 129).
-func (s *State) awake(rec *record, m *wire.Message, b *wire.Activate, r request, out *wire.Outbox) {
+// declared default, that before the zero of the type; for ram fields there is no default (rule 129). waits: the chain
+// above its place is looked at first.
+func (s *State) awake(p *parking, m *wire.Message, b *wire.Activate, r request, out *wire.Outbox) (waits bool) {
+	rec := p.record
 	k := rec.class
+	if parent := b.Location.Parent; !s.simple(b.DO, parent) {
+		code, text, waits := s.mayMove(m, nil, []planned{{b.DO, parent, -1}}, p, out)
+		if waits {
+			return true
+		}
+		if code != wire.CodeOK {
+			_ = s.fail(r, code, text, out)
+			return false
+		}
+	}
 	if b.Class != wire.AnyClass && b.Class != rec.number {
 		_ = s.fail(r, wire.CodeNoClass, "the database has "+k.Name(), out)
-		return
-	}
-	if s.cycle(b.DO, b.Location.Parent, nil) {
-		_ = s.fail(r, wire.CodeCycle, "", out)
-		return
+		return false
 	}
 	values := make([][]byte, len(k.stored))
 	code, err := s.take(k, rec.stored(), values)
@@ -147,7 +156,7 @@ func (s *State) awake(rec *record, m *wire.Message, b *wire.Activate, r request,
 	}
 	if err != nil {
 		_ = s.fail(r, code, err.Error(), out)
-		return
+		return false
 	}
 	for slot := range k.stored {
 		if values[slot] == nil {
@@ -160,6 +169,7 @@ func (s *State) awake(rec *record, m *wire.Message, b *wire.Activate, r request,
 	s.writers[b.DO] = w
 	s.live(o, b.Location, b.AI, m.From, out)
 	s.done(r, o, out)
+	return false
 }
 
 // stored are the values of the record that are kept in memory.

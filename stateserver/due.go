@@ -17,6 +17,9 @@ func (s *State) Next() int64 {
 	if len(s.deadlines.list) > 0 {
 		at(s.deadlines.list[0].deadline)
 	}
+	if len(s.travels) > 0 {
+		at(s.travels[0].until)
+	}
 	if s.asked != 0 {
 		at(s.askedAt + schemaRetry)
 	}

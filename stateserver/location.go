@@ -12,36 +12,24 @@ func (s *State) setLocation(m *wire.Message, b *wire.SetLocation, out *wire.Outb
 	if o == nil {
 		return s.fail(r, wire.CodeNoObject, "", out)
 	}
-	if s.cycle(o.id, b.Location.Parent, nil) {
-		return s.fail(r, wire.CodeCycle, "", out)
+	if parent := b.Location.Parent; parent != o.location().Parent && !s.simple(o.id, parent) {
+		code, text, waits := s.mayMove(m, []do.ID{o.id}, []planned{{o.id, parent, -1}}, nil, out)
+		if waits {
+			return nil
+		}
+		if code != wire.CodeOK {
+			return s.fail(r, code, text, out)
+		}
 	}
 	s.move(o, b.Location, m.From, out)
 	s.done(r, o, out)
 	return nil
 }
 
-// planned is a move that a bundle has yet to make.
-type planned struct{ id, parent do.ID }
-
-// cycle reports whether an object below parent would be its own ancestor (rule 29). It follows the chain of parents as
-// far as it lies in this State, with the moves of plan made. An ancestor in another State ends the walk: from there on
-// only that State could go on, by a probe up the new chain.
-func (s *State) cycle(id, parent do.ID, plan []planned) bool {
-	for !parent.IsZero() {
-		if parent == id {
-			return true
-		}
-		parent = s.parentOf(parent, plan)
-	}
-	return false
-}
-
 // parentOf is the parent that id has when plan is done; zero if it has none or is not here.
 func (s *State) parentOf(id do.ID, plan []planned) do.ID {
-	for i := len(plan) - 1; i >= 0; i-- {
-		if plan[i].id == id {
-			return plan[i].parent
-		}
+	if i := lastPlanned(plan, id); i >= 0 {
+		return plan[i].parent
 	}
 	if o := s.objects[id]; o != nil {
 		return o.location().Parent
@@ -108,6 +96,9 @@ func (s *State) childMoved(m *wire.Message, b *wire.ChangingLocation, out *wire.
 	}
 	parent := s.objects[b.New.Parent]
 	if parent == nil {
+		if !b.New.IsZero() && s.mine(b.New.Parent) {
+			s.expect(b.New.Parent, unborn)
+		}
 		if known != nil {
 			s.unlist(known)
 		}
@@ -139,6 +130,12 @@ func (s *State) wakened(b *wire.WakeChildren, out *wire.Outbox) {
 		return
 	}
 	for _, c := range f.children() {
+		// What it said before it was woken is under way, or was said to nobody. Only the answer to this counts: else it
+		// could enter, and die by the parent's order, before the parent puts it into its list for the second time.
+		if !c.entered {
+			c.published() // to nobody: it is in no view
+			c.arrived = c.n
+		}
 		out.SendTo(do.ObjectChannel(b.Parent), c.channel(), c.changing(c.location(), do.Location{}))
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // parking is where messages wait for an object that cannot take them now: it is being fetched from the database, its
-// class is not known yet, or a unique value of it is being accepted. They are handled afterwards, in their order.
+// class is not known yet, a unique value of it is being accepted, or it moves and the chain above is looked at. They are handled afterwards, in their order.
 // Objects that share a bundle with such an object wait in the same parking.
 type parking struct {
 	ids   []do.ID
@@ -19,6 +19,7 @@ type parking struct {
 
 	record *record // what the database has, while the object is not in memory
 	held   *held   // a set or bundle with a unique value
+	motion *motion // parkProbe: whose chain is walked
 }
 
 // parkStep is what a parking waits for.
@@ -29,6 +30,7 @@ const (
 	parkFetch                  // the answer to DBGet
 	parkSchema                 // a schema with the class
 	parkWrite                  // the answer to DBSet
+	parkProbe                  // the answer to Probe
 )
 
 // subject is the object that must be ready before the message can be handled.
@@ -162,6 +164,10 @@ func (s *State) begin(p *parking) {
 
 // release handles what waited, in its order. What is refused now was answered and counted.
 func (s *State) release(p *parking, out *wire.Outbox) {
+	if mo := p.motion; mo != nil {
+		s.settle(mo)
+		defer s.yield(mo, out)
+	}
 	for _, id := range p.ids {
 		delete(s.parked, id)
 	}

@@ -154,6 +154,9 @@ func (s *State) askEntries(m *wire.Message, b *wire.AskEntries, out *wire.Outbox
 			var e wire.Entry
 			e, bytes = o.appendEntry(bytes, viewers)
 			answer.Entries = append(answer.Entries, e)
+			if len(b.Zones) == 0 && o.place != nil && !o.entered {
+				answer.Unseen = append(answer.Unseen, id)
+			}
 		default:
 			answer.Gone = append(answer.Gone, wire.Listed{DO: id, Zone: o.location().Zone, Version: o.version()})
 		}

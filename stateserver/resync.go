@@ -16,6 +16,7 @@ import (
 // off the list; an AI that changed is inherited; who was acknowledged, and is on the list no more, was deleted by the
 // parent, or with it, and dies now.
 func (s *State) linkLost(b *wire.LinkLost, out *wire.Outbox) {
+	s.probeAgain(out)
 	if len(b.Hosts) == 0 || b.Dead {
 		return
 	}
@@ -103,6 +104,8 @@ func (s *State) childrenSaid(m *wire.Message, b *wire.ChildrenHere, out *wire.Ou
 	parent := s.objects[b.Parent]
 	if parent != nil {
 		known.AI = parent.ai
+	} else {
+		s.expect(b.Parent, unborn)
 	}
 	for i := range b.Children {
 		c := &b.Children[i]

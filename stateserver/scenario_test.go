@@ -96,6 +96,9 @@ func (s *stage) do(cmd *scenario.Command) error {
 	case "dump":
 		s.dump()
 		return nil
+	case "linklost":
+		s.net.Give(wire.Message{Body: &wire.LinkLost{}})
+		return nil
 	case "hold":
 		to := s.net.Member(cmd.Word(0))
 		if from, ok := cmd.Get("from"); ok {

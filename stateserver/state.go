@@ -32,6 +32,13 @@ type State struct {
 	away     map[do.ID]*child  // children of objects here that live in other States
 	lives    uint32            // incarnations given in this epoch
 
+	// Moves that wait for the chains above them: see probe.go.
+	motions   map[do.ID]*motion // by what moves
+	travels   []*motion         // in the order of their beginning; decided ones may be among them, not in front
+	expected  map[do.ID]int64   // objects below which one of another State may arrive, and until when
+	nextPrune int64             // of expected
+	cleared   bool              // the message is handled again: its moves make no cycle
+
 	// What is due later. now is the time of the last Tick.
 	now        int64
 	changed    []*place  // their digests
@@ -95,6 +102,8 @@ func New(cfg Config) (*State, error) {
 		away:     make(map[do.ID]*child),
 		calls:    make(map[callKey]*call),
 		parked:   make(map[do.ID]*parking),
+		motions:  make(map[do.ID]*motion),
+		expected: make(map[do.ID]int64),
 		writers:  make(map[do.ID]*writer),
 		requests: make(map[uint32]*dbRequest),
 	}
@@ -209,6 +218,10 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 		s.childrenKnown(m, b, out)
 	case *wire.AskChildren:
 		s.childrenAsked(b, out)
+	case *wire.Probe:
+		s.probe(b, out)
+	case *wire.Probed:
+		s.probed(b, out)
 
 	// AI and owner.
 	case *wire.SetAI:
@@ -285,6 +298,7 @@ func (s *State) tick(now int64, out *wire.Outbox) {
 	}
 	s.expireCalls(out)
 	s.expireRequests(out)
+	s.expireMotions(out)
 	s.writeDue(out)
 	s.digestsDue(out)
 	if s.asked != 0 && s.now-s.askedAt >= schemaRetry {

@@ -84,12 +84,12 @@ func (w *twin) create(b *wire.Create) wire.Code {
 	if w.objects[b.DO] != nil {
 		return wire.CodeExists
 	}
-	if w.ancestor(b.DO, b.Location.Parent) {
-		return wire.CodeCycle
-	}
 	c := w.schema.ByNumber(b.Class)
 	if c == nil {
 		return wire.CodeNoClass
+	}
+	if w.ancestor(b.DO, b.Location.Parent) {
+		return wire.CodeCycle
 	}
 	o := &twinObject{class: c, at: b.Location, ai: b.AI, explicit: !b.AI.IsZero(), owner: b.Owner, fields: map[fields.Number][]byte{}}
 	for it := b.Fields.Iter(); it.Next(); {
@@ -257,7 +257,7 @@ func (w *twin) removeChildren(id do.ID) {
 	}
 }
 
-// bundle tries the steps on a copy.
+// bundle tries the steps on a copy. Whether its moves make a cycle is looked at last.
 func (w *twin) bundle(b *wire.Bundle) wire.Code {
 	trial := &twin{schema: w.schema, objects: make(map[do.ID]*twinObject)}
 	for id, o := range w.objects {
@@ -268,6 +268,7 @@ func (w *twin) bundle(b *wire.Bundle) wire.Code {
 		}
 		trial.objects[id] = &c
 	}
+	cycle := false
 	for _, op := range b.Ops {
 		code := wire.CodeOK
 		switch op.Kind {
@@ -276,9 +277,14 @@ func (w *twin) bundle(b *wire.Bundle) wire.Code {
 		case wire.OpMove:
 			code = trial.apply(wire.Message{Body: &wire.SetLocation{DO: op.DO, Location: op.Location}})
 		}
-		if code != wire.CodeOK {
+		if code == wire.CodeCycle {
+			cycle = true
+		} else if code != wire.CodeOK {
 			return code
 		}
+	}
+	if cycle {
+		return wire.CodeCycle
 	}
 	w.objects = trial.objects
 	return wire.CodeOK

@@ -52,11 +52,35 @@ func (s *State) acceptUnique(p *parking, row uint64, out *wire.Outbox) {
 		s.apply(h.object, h.set, c, m.From, false, out)
 		s.doneSet(m, b, h.object, out)
 	case *wire.Bundle:
-		if _, code, text := s.checkBundle(b); code != wire.CodeOK {
-			_ = s.fail(requestOf(m), code, text, out)
-			break
+		plan, code, text := s.checkBundle(b)
+		if code == wire.CodeOK && !s.clearBundle(plan.moves) {
+			var waits bool
+			if code, text, waits = s.mayMove(m, nil, plan.moves, p, out); waits {
+				return
+			}
 		}
-		s.applyBundle(m, b, h.object, out)
+		s.endHeld(p, code, text, out)
+		return
+	}
+	s.release(p, out)
+}
+
+// probedHeld goes on with a bundle whose unique value is in the database and whose moves were looked at.
+func (s *State) probedHeld(p *parking, code wire.Code, text string, out *wire.Outbox) {
+	if code == wire.CodeOK {
+		_, code, text = s.checkBundle(p.held.message.Body.(*wire.Bundle))
+	}
+	s.endHeld(p, code, text, out)
+}
+
+// endHeld applies a bundle whose unique value is in the database, or takes that back.
+func (s *State) endHeld(p *parking, code wire.Code, text string, out *wire.Outbox) {
+	m := &p.held.message
+	if code == wire.CodeOK {
+		s.applyBundle(m, m.Body.(*wire.Bundle), p.held.object, out)
+	} else {
+		s.takeBack(p.held)
+		_ = s.fail(requestOf(m), code, text, out)
 	}
 	s.release(p, out)
 }
@@ -101,8 +125,8 @@ func (s *State) orphanParked(o *object, out *wire.Outbox) {
 	}
 	p.held.dropped = true
 	code := wire.CodeGone
-	if p.step == parkWrite {
-		code = wire.CodeUnknown // the database may have it
+	if p.step == parkWrite || p.step == parkProbe {
+		code = wire.CodeUnknown // the database may have it, or has it
 	}
 	_ = s.fail(requestOf(&p.held.message), code, "", out)
 	s.orphaned = append(s.orphaned, p)

@@ -86,6 +86,8 @@ const (
 	TypeAskHeld                 Type = 5013
 	TypeGetClass                Type = 5014
 	TypeGetClassResp            Type = 5015
+	TypeProbe                   Type = 5016
+	TypeProbed                  Type = 5017
 	TypeHeldDigest              Type = 5018
 	TypeChildrenHere            Type = 5020
 	TypeChildrenKnown           Type = 5021
@@ -206,6 +208,8 @@ var messages = []spec{
 	{5013, "AskHeld", "agent, AI, after a loss", "control stateserver, or an object: its State alone", func() Body { return new(AskHeld) }},
 	{5014, "GetClass", "anybody", "the object's channel", func() Body { return new(GetClass) }},
 	{5015, "GetClassResp", "state server", "who asked", func() Body { return new(GetClassResp) }},
+	{5016, "Probe", "state server", "an object in the chain of parents", func() Body { return new(Probe) }},
+	{5017, "Probed", "state server", "the mover's state server", func() Body { return new(Probed) }},
 	{5018, "HeldDigest", "state server", "owner, AI", func() Body { return new(HeldDigest) }},
 	{5020, "ChildrenHere", "state server of children, after a lost link", "the parent", func() Body { return new(ChildrenHere) }},
 	{5021, "ChildrenKnown", "state server of the parent", "who sent ChildrenHere", func() Body { return new(ChildrenKnown) }},

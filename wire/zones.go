@@ -71,6 +71,7 @@ type ZoneEntries struct {
 	Parent  do.ID
 	Entries []Entry
 	Gone    []Listed // zero version: no such object
+	Unseen  []do.ID  // of Entries: they wait for their parent, which has them in no list, and are in no view
 }
 
 func (*ZoneEntries) Type() Type       { return TypeZoneEntries }
@@ -81,6 +82,7 @@ func (m *ZoneEntries) code(c *coder) {
 	c.id("parent", &m.Parent)
 	list(c, "entries", &m.Entries, 9, nest[*Entry])
 	list(c, "gone", &m.Gone, 4, nest[*Listed])
+	list(c, "unseen", &m.Unseen, 1, plainID)
 }
 
 // GetChildren asks a parent for its children in all zones. Answered by Children.

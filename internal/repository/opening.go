@@ -198,7 +198,7 @@ func (a *AI) hearZones(b *wire.ZonesObjects) {
 	}
 	for i := range b.Entries {
 		p.listed[b.Entries[i].DO] = true
-		a.see(&b.Entries[i])
+		a.see(&b.Entries[i], false)
 	}
 	p.last = p.last || b.Last
 	a.checkOpenings()
@@ -208,7 +208,7 @@ func (a *AI) hearZones(b *wire.ZonesObjects) {
 // those that were asked for after a gap.
 func (a *AI) hearEntries(b *wire.ZoneEntries) {
 	for i := range b.Entries {
-		a.see(&b.Entries[i])
+		a.see(&b.Entries[i], slices.Contains(b.Unseen, b.Entries[i].DO))
 	}
 	for i := range b.Gone {
 		a.notThere(b.Parent, &b.Gone[i])
@@ -216,11 +216,12 @@ func (a *AI) hearEntries(b *wire.ZoneEntries) {
 	a.checkOpenings()
 }
 
-// see takes an entry in: into view if its location is watched, else only as news of what is here anyway.
-func (a *AI) see(e *wire.Entry) {
+// see takes an entry in: into view if its location is watched, else only as news of what is here anyway. One that is
+// in no view waits for its parent.
+func (a *AI) see(e *wire.Entry, unseen bool) {
 	a.account(e.DO)
 	a.checkHeld(e)
-	if a.watched[e.Location] != nil {
+	if a.watched[e.Location] != nil && !unseen {
 		a.take(e, coversSeen, func(o *object) { o.seen = true })
 		return
 	}
@@ -396,7 +397,7 @@ func (a *AI) hearEnter(e *wire.Entry) {
 	if a.watched[e.Location] == nil || o != nil && o.seen && e.Version.Compare(o.version) < 0 {
 		return
 	}
-	a.see(e)
+	a.see(e, false)
 	a.checkOpenings()
 }
 
