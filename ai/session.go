@@ -87,6 +87,25 @@ func (s Session) Interest(ctx context.Context, handle uint16, parent do.ID, zone
 	})
 }
 
+// Follow opens an interest that follows an object which the session owns, over grids and through edges, as a client's own
+// Follow does (rule 164). RemoveInterest closes it.
+func (s Session) Follow(ctx context.Context, handle uint16, id do.ID, outer uint8) error {
+	return s.ask(ctx, func(c uint32) wire.Body {
+		return &wire.SessionFollow{Context: c, Handle: handle, DO: id, Outer: outer}
+	})
+}
+
+// PermitInterest replaces what this session may open below one parent, beyond what the agent's policy lets all; without
+// zones it may open none. What it has open stays (rule 95).
+func (s Session) PermitInterest(ctx context.Context, parent do.ID, zones ...do.Zone) error {
+	return s.ask(ctx, func(c uint32) wire.Body { return &wire.PermitInterest{Context: c, Parent: parent, Zones: zones} })
+}
+
+// PermitAllInterest lets it open any zone below the parent.
+func (s Session) PermitAllInterest(ctx context.Context, parent do.ID) error {
+	return s.ask(ctx, func(c uint32) wire.Body { return &wire.PermitInterest{Context: c, Parent: parent, All: true} })
+}
+
 // RemoveInterest closes one.
 func (s Session) RemoveInterest(ctx context.Context, handle uint16) error {
 	return s.ask(ctx, func(c uint32) wire.Body { return &wire.RemoveSessionInterest{Context: c, Handle: handle} })

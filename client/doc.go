@@ -27,4 +27,17 @@
 // A client's handlers have no authority: what they change is saved when they return nil, field by field as the keywords
 // allow, and the State and the game's AI decide. A set is not echoed; when it is refused the field shows the present
 // value again. A panic in a handler is not caught.
+//
+// # The life of an object
+//
+// An object that enters gets its required fields, then OnGenerate runs, then the other fields follow; updates run the On
+// methods of their fields, all parts of one update applied before the first. When it leaves the view OnDisable runs, when it
+// is gone from the world OnDelete, exactly one of them. What is owned may be seen or not, and has an owner view if the
+// game has a type for it (FindOwner). A behaviour may be [Cacheable], so that what comes back is what left, and
+// [Deferrable], so that a crowd enters one by one. Related waits for several.
+//
+// # Moving
+//
+// Follow opens an interest that goes where an owned object goes, over grids and through doors, without a word from the
+// client; Walk sends its position, and its cell when that changes. A [Smoother] shows what others tell of theirs.
 package client

@@ -53,6 +53,9 @@ type Config struct {
 	Timeout     time.Duration // of calls without deadline; 0: 10 s
 	NoDatagrams bool          // latest values and clock samples travel on the stream
 	Dev         bool          // check that objects are touched on the loop only
+
+	Cache         int           // how many Cacheable objects that left the view are kept; 0: 10, below 0: none
+	GenerateEvery time.Duration // at most one Deferrable object is generated in it; 0: all at once
 }
 
 // Repository holds the objects that a client sees or owns. Except for those that say otherwise, its methods are
@@ -119,6 +122,7 @@ func Open(ctx context.Context, conn link.Conn, cfg Config) (*Repository, error) 
 	r := &Repository{conn: conn, log: cfg.Log, out: newWriter()}
 	r.core = repository.NewClient(repository.Config{
 		Registry: cfg.Registry, Side: do.SideClient, Timeout: cfg.Timeout, Dev: cfg.Dev,
+		Cache: cfg.Cache, GenerateEvery: cfg.GenerateEvery,
 		Report: func(err error) { r.log.Warn("client", "session", r.core.Session(), "err", err) },
 	}, repository.ClientConfig{Version: cfg.Version, Meta: cfg.Meta, Datagrams: conn.Datagrams() && !cfg.NoDatagrams})
 	r.loop = repository.NewLoop(r.core, repository.Shell{Flush: r.flush, Ended: func() bool { return r.core.Err() != nil }})

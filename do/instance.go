@@ -314,6 +314,13 @@ func (in *Instance) Value(n fields.Number) (value []byte, ok bool) {
 	return in.encode(i), true
 }
 
+// Touch makes the next save send a state field, even if its value did not change.
+func (in *Instance) Touch(n fields.Number) {
+	if i := in.plan.find(n); i >= 0 && in.plan.members[i].field.Kind == FieldState {
+		in.slots[i].touched = true
+	}
+}
+
 // Entry appends what a creation carries: every required field, and each other state field that has a value.
 func (in *Instance) Entry(dst *fields.MapBuilder) error {
 	for i := range in.plan.members {

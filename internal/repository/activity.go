@@ -21,8 +21,9 @@ type activity struct {
 	co    *coroutine
 	what  string // for errors and logs, where field is nil
 	o     *object
-	named []*object // by Change
-	extra []*object // saved without being named: their sets are messages of their own
+	view  *ownerView // it is a handler of o's owner view
+	named []*object  // by Change
+	extra []*object  // saved without being named: their sets are messages of their own
 	ops   []op
 	call  *incoming // the call that it answers, if any
 	from  Caller
@@ -124,6 +125,9 @@ func (a *activity) invoke() (reply []byte, err error) {
 	ctx := handlerContext{a}
 	if a.task != nil {
 		return nil, a.task(ctx)
+	}
+	if a.view != nil {
+		return a.view.acts.Handle(ctx, a.view.inst, a.field.Number, a.arg)
 	}
 	return a.o.acts.Handle(ctx, a.o.inst, a.field.Number, a.arg)
 }

@@ -54,7 +54,10 @@ func (s *State) put(o *object, f *do.Field, value []byte, live bool) {
 		if before == nil {
 			before = f.Initial()
 		}
-		s.spawn(&activity{o: o, field: f, arg: bytes.Clone(before)})
+		s.heed(o, &activity{o: o, field: f, arg: bytes.Clone(before)})
+	}
+	if o.view != nil && f.Keywords.Has(fields.OwnRecv) {
+		s.putView(o, f, value, live)
 	}
 	if equal(old, value) {
 		return
@@ -80,7 +83,10 @@ func (s *State) updateField(o *object, n fields.Number, value []byte, from Calle
 		}
 		_ = f.Split(value, func(part *do.Field, v []byte) { s.updateField(o, part.Number, v, from) })
 		if o.acts != nil && o.acts.Handles(n) {
-			s.spawn(&activity{o: o, field: f, from: from})
+			s.heed(o, &activity{o: o, field: f, from: from})
+		}
+		if v := o.view; v != nil && f.Keywords.Has(fields.OwnRecv) && v.acts.Handles(n) {
+			s.spawn(&activity{o: o, view: v, field: f, from: from})
 		}
 	case f.Kind == do.FieldEvent:
 		s.event(o, f, value, from)
@@ -91,14 +97,21 @@ func (s *State) updateField(o *object, n fields.Number, value []byte, from Calle
 
 // event lets the handler of an event hear it.
 func (s *State) event(o *object, f *do.Field, arg []byte, from Caller) {
-	if o.acts == nil || !o.acts.Handles(f.Number) {
+	seen := o.acts != nil && o.acts.Handles(f.Number)
+	owned := o.view != nil && f.Keywords.Has(fields.OwnRecv) && o.view.acts.Handles(f.Number)
+	if !seen && !owned {
 		return
 	}
 	if err := f.Type.Check(arg); err != nil {
 		s.report(fmt.Errorf("repository: event %s of %s: %w", f, o.id, err))
 		return
 	}
-	s.spawn(&activity{o: o, field: f, arg: bytes.Clone(arg), from: from})
+	if seen {
+		s.heed(o, &activity{o: o, field: f, arg: bytes.Clone(arg), from: from})
+	}
+	if owned {
+		s.spawn(&activity{o: o, view: o.view, field: f, arg: bytes.Clone(arg), from: from})
+	}
 }
 
 // entry is what an object looks like when it enters, for whichever audience.
@@ -131,7 +144,9 @@ func (s *State) enter(e entry, mark func(o *object)) (*object, error) {
 		}
 		o = newObject(e.id, c)
 		s.objects[e.id] = o
-		s.embody(o)
+		if !s.revived(o, e.version.Inc) {
+			s.embody(o)
+		}
 	}
 	fresh = fresh || o.told && !o.entered
 	mark(o)
@@ -210,10 +225,23 @@ func (s *State) refresh(o *object, e entry, want func(f *do.Field) bool) {
 
 // generate runs OnGenerate once.
 func (s *State) generate(o *object) {
-	if !o.entered {
-		o.entered = true
-		s.life(o, Generate)
+	if !o.entered && !o.late && !s.defers(o) {
+		s.generated(o)
 	}
+}
+
+// generated runs it now, and lets those go on who wait for the object.
+func (s *State) generated(o *object) {
+	o.entered = true
+	s.life(o, Generate)
+	if s.relations[o.id] == nil {
+		return
+	}
+	s.sched.enqueue(runnable{step: func() { // behind the fields that come after OnGenerate
+		for _, w := range s.relations[o.id] {
+			s.wake(w, nil, nil)
+		}
+	}})
 }
 
 // life runs a turn's handler.
@@ -237,8 +265,14 @@ func (s *State) end(o *object, l Life) {
 	if o.gone {
 		return
 	}
+	s.endView(o, l)
 	if s.drop(o); o.entered {
 		s.life(o, l)
+	}
+	if l == Disable {
+		s.keep(o)
+	} else {
+		s.forgetKept(o.id)
 	}
 }
 

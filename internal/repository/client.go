@@ -33,6 +33,7 @@ type Client struct {
 	byAlias map[uint32]*object
 	dogs    map[do.ID]*object
 	handles map[uint16]*Handle
+	grids   map[do.ID]do.Grid // by parent, as the agent tells who follows
 	ops     map[uint32]*interestOp
 	handle  uint16
 	unacked []*object // with latest values in flight
@@ -80,6 +81,9 @@ func NewClient(cfg Config, cc ClientConfig) *Client {
 	c := &Client{
 		cc: cc, ghosts: make(map[do.ID]*object), former: make(map[uint32]*object), byAlias: make(map[uint32]*object), dogs: make(map[do.ID]*object),
 		handles: make(map[uint16]*Handle), ops: make(map[uint32]*interestOp),
+	}
+	if cfg.Cache == 0 {
+		cfg.Cache = DefaultCache
 	}
 	c.setup(cfg, c)
 	return c

@@ -155,6 +155,9 @@ func (c *Client) hear(f wire.Frame) error {
 	case *wire.ClientLeave:
 		c.hearLeave(f.Alias, f.Reason, func(o *object) { o.seen = false })
 	case *wire.ClientLeaveOwner:
+		if o := c.byAlias[f.Alias]; o != nil {
+			c.endView(o, lifeOf(f.Reason))
+		}
 		c.hearLeave(f.Alias, f.Reason, c.disown)
 	case *wire.ClientDeclare:
 		return c.hearDeclare(f.Alias, f.DO, f.Class)
@@ -187,6 +190,8 @@ func (c *Client) hear(f wire.Frame) error {
 		c.hearInterestDone(f)
 	case *wire.ClientInterestOpened:
 		c.hearInterestOpened(f)
+	case *wire.ClientGround:
+		return c.hearGround(f)
 	case *wire.ClientPong:
 		c.hearPong(f)
 	case *wire.ServerHeartbeat:
@@ -298,7 +303,11 @@ func (c *Client) hearEnterOwner(f *wire.ClientEnterOwner) error {
 		id: f.DO, class: f.Class, at: f.Location, version: f.Version, serial: f.Serial, fields: f.Fields,
 		owner: do.Session(c.session), covers: fields.Broadcast | fields.ClRecv | fields.OwnRecv,
 	}
-	return c.entered(e, f.Alias, func(o *object) { o.owned = true })
+	if err := c.entered(e, f.Alias, func(o *object) { o.owned = true }); err != nil {
+		return err
+	}
+	c.viewEntry(c.objects[e.id], e)
+	return nil
 }
 
 func (c *Client) entered(e entry, alias uint32, mark func(*object)) error {
@@ -361,14 +370,18 @@ func (c *Client) hearLeave(alias uint32, reason wire.LeaveReason, mark func(*obj
 	told := o.told
 	delete(c.byAlias, alias)
 	c.haunt(o)
-	if reason == wire.LeaveDeleted {
-		c.end(o, Delete)
-	} else {
-		c.end(o, Disable)
-	}
+	c.end(o, lifeOf(reason))
 	if told && c.failure == nil {
 		_ = c.hearDeclare(alias, o.id, o.class.Number()) // of a class that is known
 	}
+}
+
+// lifeOf is how a life in view ends for a reason.
+func lifeOf(reason wire.LeaveReason) Life {
+	if reason == wire.LeaveDeleted {
+		return Delete
+	}
+	return Disable
 }
 
 // disown takes ownership back: what only owners see is not known any more.

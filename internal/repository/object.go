@@ -27,6 +27,7 @@ type object struct {
 	class   *do.Class     // of the cluster's schema
 	inst    *do.Instance  // the Go object; nil: no Go type for the class here
 	acts    *do.Behaviour // its handlers, nil where inst is
+	view    *ownerView    // of an owned object whose class has one
 	at      do.Location
 	ai      do.Channel
 	owner   do.Channel
@@ -45,17 +46,19 @@ type object struct {
 	// streaming counts a client's sets on the stream that are not settled; latest values then go there, too.
 	streaming int
 
-	alias   uint32 // client
-	counted uint8  // AI: messages that named it since it was given the object
-	grants  []fields.Number
-	seen    bool // in an interest
-	owned   bool // this side owns it
-	told    bool // declared: known without being seen (client, rule 89)
-	run     bool // this side is its AI
-	making  bool // its Create is not answered
-	dog     bool // an UberDOG: it has no State
-	gone    bool // not in the table any more
-	entered bool // generated
+	alias    uint32 // client
+	counted  uint8  // AI: messages that named it since it was given the object
+	grants   []fields.Number
+	seen     bool        // in an interest
+	owned    bool        // this side owns it
+	told     bool        // declared: known without being seen (client, rule 89)
+	run      bool        // this side is its AI
+	making   bool        // its Create is not answered
+	dog      bool        // an UberDOG: it has no State
+	gone     bool        // not in the table any more
+	entered  bool        // generated
+	late     bool        // its generate waits for its turn
+	deferred []*activity // handlers that wait with it
 }
 
 // pending is a field with own writes in flight. While there are any, foreign values go into truth only; when the last
@@ -165,6 +168,7 @@ func (o *object) place() {
 		o.inst.SetOwner(o.owner)
 		o.inst.SetVersion(o.version)
 	}
+	o.placeView()
 }
 
 // set makes value, nil for unset, the saved value of a stored field, in the record and in the Go object.

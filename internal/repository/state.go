@@ -25,6 +25,11 @@ type Config struct {
 	Timeout time.Duration
 	// Recover turns a panic of a game's handler into the failure of that call (AIs). Otherwise it is not caught.
 	Recover bool
+	// Cache is how many Go objects that left the view and are Cacheable are kept (clients). 0: DefaultCache for a client;
+	// below 0: none.
+	Cache int
+	// GenerateEvery is how often a Deferrable object is generated at most; 0: each at once.
+	GenerateEvery time.Duration
 	// Dev checks that objects are touched on the loop only.
 	Dev bool
 }
@@ -47,6 +52,11 @@ type State struct {
 	sched  scheduler
 	timers timers
 	build  fields.MapBuilder
+
+	cache     []kept              // objects that left the view, the oldest first
+	late      []*object           // that wait for their generate, the oldest first
+	nextLate  int64               // when the next of them may
+	relations map[do.ID][]*waiter // for objects that are waited for
 }
 
 // port is the side that a State speaks to.
@@ -184,9 +194,9 @@ func (s *State) classOf(n uint32) (*do.Class, error) {
 	return c, nil
 }
 
-// Find is the Go object of id, nil if it is not here or has none.
+// Find is the Go object of id, nil if it is not here, or not generated yet, or has none.
 func (s *State) Find(id do.ID) any {
-	if o := s.objects[id]; o != nil && o.inst != nil {
+	if o := s.objects[id]; o != nil && o.inst != nil && !o.late {
 		return o.inst.Target()
 	}
 	return nil
@@ -196,7 +206,7 @@ func (s *State) Find(id do.ID) any {
 func (s *State) FindAll(want func(target any) bool) []any {
 	var out []any
 	for _, o := range s.sorted() {
-		if o.inst != nil && !o.dog && want(o.inst.Target()) {
+		if o.inst != nil && !o.dog && !o.late && want(o.inst.Target()) {
 			out = append(out, o.inst.Target())
 		}
 	}
