@@ -102,6 +102,21 @@ func (m *Unload) code(c *coder) {
 	c.id("do", &m.DO)
 }
 
+// DeleteDisk deletes an object's row for good. An object that is in memory stays there, without a row; its location, AI
+// and owner hear the same message, without a context (rule 136).
+type DeleteDisk struct {
+	Context uint32
+	DO      do.ID
+}
+
+func (*DeleteDisk) Type() Type       { return TypeDeleteDisk }
+func (m *DeleteDisk) String() string { return text(m) }
+
+func (m *DeleteDisk) code(c *coder) {
+	num(c, "context", &m.Context)
+	c.id("do", &m.DO)
+}
+
 // DeleteRAM deletes an object from memory, its children first told (rules 74 to 79).
 type DeleteRAM struct {
 	Context uint32

@@ -112,6 +112,7 @@ type DBFind struct {
 	Field   fields.Number
 	Value   []byte
 	Limit   uint32 // 0: 100
+	After   do.ID  // only ids above it: the next page
 }
 
 func (*DBFind) Type() Type       { return TypeDBFind }
@@ -123,9 +124,28 @@ func (m *DBFind) code(c *coder) {
 	c.field(&m.Field)
 	c.value("value", &m.Value)
 	num(c, "limit", &m.Limit)
+	c.id("after", &m.After)
 }
 
-// DBFound answers DBFind, ordered by DoID.
+// DBList asks for the objects of a class, ordered by DoID, a page at a time. Answered by DBFound.
+type DBList struct {
+	Context uint32
+	Class   uint32
+	After   do.ID  // only ids above it: the next page
+	Limit   uint32 // 0: 100
+}
+
+func (*DBList) Type() Type       { return TypeDBList }
+func (m *DBList) String() string { return text(m) }
+
+func (m *DBList) code(c *coder) {
+	num(c, "context", &m.Context)
+	c.class(&m.Class)
+	c.id("after", &m.After)
+	num(c, "limit", &m.Limit)
+}
+
+// DBFound answers DBFind and DBList, ordered by DoID.
 type DBFound struct {
 	Context uint32
 	Objects []DBObject

@@ -66,6 +66,7 @@ const (
 	TypeActivate                Type = 2201
 	TypeGetActivated            Type = 2207
 	TypeActivated               Type = 2208
+	TypeDeleteDisk              Type = 2232
 	TypeDBCreate                Type = 3000
 	TypeDBGet                   Type = 3014
 	TypeDBObject                Type = 3015
@@ -92,9 +93,17 @@ const (
 	TypeChildrenHere            Type = 5020
 	TypeChildrenKnown           Type = 5021
 	TypeAskChildren             Type = 5022
+	TypeFreeze                  Type = 5040
+	TypeFrozen                  Type = 5041
+	TypeThaw                    Type = 5042
+	TypeThawed                  Type = 5043
 	TypeDBFind                  Type = 5100
 	TypeDBFound                 Type = 5101
 	TypeDBChanged               Type = 5102
+	TypeDBTransact              Type = 5103
+	TypeDBOutcome               Type = 5104
+	TypeDBDecided               Type = 5105
+	TypeDBList                  Type = 5106
 	TypeSchemaGet               Type = 5110
 	TypeSchemaSet               Type = 5111
 	TypeSchemaRecord            Type = 5112
@@ -188,6 +197,7 @@ var messages = []spec{
 	{2201, "Activate", "AI, UberDOG", "the object's channel", func() Body { return new(Activate) }},
 	{2207, "GetActivated", "anybody", "the object's channel", func() Body { return new(GetActivated) }},
 	{2208, "Activated", "state server", "who asked", func() Body { return new(Activated) }},
+	{2232, "DeleteDisk", "AI, UberDOG; state server", "the object; location, AI, owner", func() Body { return new(DeleteDisk) }},
 	{3000, "DBCreate", "AI, UberDOG", "control database", func() Body { return new(DBCreate) }},
 	{3014, "DBGet", "state server, AI, UberDOG", "control database", func() Body { return new(DBGet) }},
 	{3015, "DBObject", "database", "who asked", func() Body { return new(DBObject) }},
@@ -214,9 +224,17 @@ var messages = []spec{
 	{5020, "ChildrenHere", "state server of children, after a lost link", "the parent", func() Body { return new(ChildrenHere) }},
 	{5021, "ChildrenKnown", "state server of the parent", "who sent ChildrenHere", func() Body { return new(ChildrenKnown) }},
 	{5022, "AskChildren", "state server of the parent, after a lost link", "the first of the objects", func() Body { return new(AskChildren) }},
+	{5040, "Freeze", "database", "the object", func() Body { return new(Freeze) }},
+	{5041, "Frozen", "state server", "control database", func() Body { return new(Frozen) }},
+	{5042, "Thaw", "database", "the object", func() Body { return new(Thaw) }},
+	{5043, "Thawed", "state server", "control database", func() Body { return new(Thawed) }},
 	{5100, "DBFind", "AI, UberDOG", "control database", func() Body { return new(DBFind) }},
 	{5101, "DBFound", "database", "who asked", func() Body { return new(DBFound) }},
 	{5102, "DBChanged", "database, as who wrote", "the object's record", func() Body { return new(DBChanged) }},
+	{5103, "DBTransact", "AI, UberDOG", "control database", func() Body { return new(DBTransact) }},
+	{5104, "DBOutcome", "who asked for it, state server", "control database", func() Body { return new(DBOutcome) }},
+	{5105, "DBDecided", "database", "who asked", func() Body { return new(DBDecided) }},
+	{5106, "DBList", "AI, UberDOG", "control database", func() Body { return new(DBList) }},
 	{5110, "SchemaGet", "anybody", "control database", func() Body { return new(SchemaGet) }},
 	{5111, "SchemaSet", "AI, daemon", "control database", func() Body { return new(SchemaSet) }},
 	{5112, "SchemaRecord", "database", "who asked, and all roles", func() Body { return new(SchemaRecord) }},
