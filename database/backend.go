@@ -32,6 +32,8 @@ var (
 	ErrField = errors.New("not a db field of the class")
 	// ErrNotIndexed says that objects cannot be found by the field: it is neither index nor unique.
 	ErrNotIndexed = errors.New("field has no index")
+	// ErrAborted says that somebody asked for the outcome of the transaction before it was done: it never is.
+	ErrAborted = errors.New("transaction was given up")
 	// ErrValue says that a value does not fit its field, going in (rule 71) or, changed by other hands, coming out
 	// (rule 150).
 	ErrValue = errors.New("value does not fit the field")
@@ -58,6 +60,10 @@ const (
 	MaxPage = 1000
 	// MaxBatch is the most operations of one Do.
 	MaxBatch = 10000
+	// MaxParts is the most objects of one transaction.
+	MaxParts = 64
+	// OutcomeLife is for how long at least the outcome of a transaction can be asked for.
+	OutcomeLife = 24 * time.Hour
 )
 
 // Backend stores objects. Its methods may be called by several goroutines at once; batches that touch the same object
@@ -117,6 +123,8 @@ const (
 	OpDelete               // removes an object
 	OpFind                 // lists the objects of a class that have a value in an indexed field
 	OpList                 // lists the objects of a class
+	OpTransact             // does its Parts, all or none, once
+	OpOutcome              // asks what became of a transaction, and ends one that nobody knows
 )
 
 func (k OpKind) String() string {
@@ -126,7 +134,7 @@ func (k OpKind) String() string {
 	return "unknown operation"
 }
 
-var opNames = [...]string{"get", "create", "set", "delete", "find", "list"}
+var opNames = [...]string{"get", "create", "set", "delete", "find", "list", "transact", "outcome"}
 
 // Op is one operation. What a kind does not name below it ignores.
 type Op struct {
@@ -155,6 +163,10 @@ type Op struct {
 	Value []byte        // find: its value
 	After do.ID         // find, list: only ids above it, for the next page
 	Limit int           // find, list: most rows; 0 and more than MaxPage mean MaxPage
+
+	// transact: creates, sets and deletes of different objects, each with its own conditions. ID names the transaction:
+	// its outcome is kept for OutcomeLife, and the same transaction again is not done again.
+	Parts []Op
 }
 
 // Result is the outcome of one operation.
@@ -169,8 +181,11 @@ type Result struct {
 	Fields fields.Map
 	// Field is the taken one with ErrUnique.
 	Field fields.Number
-	// Rows are those of a find or list, ascending by id.
+	// Rows are those of a find or list, ascending by id. Of a transaction that was done now they are its objects with
+	// their new versions; of one that failed, the object at fault, with what is there of the compared fields.
 	Rows []Row
+	// Committed: the transaction was done, now or before.
+	Committed bool
 }
 
 // Row is one object of a find or list.

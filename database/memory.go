@@ -27,6 +27,8 @@ type Memory struct {
 	tables  map[string]memoryTable
 	objects map[do.ID]*memoryRow
 	unique  map[memoryKey]do.ID
+	// outcomes of transactions: whether they were done. None is forgotten, since there is no clock.
+	outcomes map[do.ID]bool
 }
 
 // memoryRow is one object.
@@ -53,10 +55,11 @@ var _ Backend = (*Memory)(nil)
 // NewMemory returns an empty database.
 func NewMemory() *Memory {
 	return &Memory{
-		epochs:  make(map[do.Partition]uint32),
-		tables:  make(map[string]memoryTable),
-		objects: make(map[do.ID]*memoryRow),
-		unique:  make(map[memoryKey]do.ID),
+		epochs:   make(map[do.Partition]uint32),
+		tables:   make(map[string]memoryTable),
+		objects:  make(map[do.ID]*memoryRow),
+		unique:   make(map[memoryKey]do.ID),
+		outcomes: make(map[do.ID]bool),
 	}
 }
 
@@ -101,6 +104,12 @@ func (b *Memory) Do(ctx context.Context, s *do.Schema, ops []Op) ([]Result, erro
 
 // run runs one operation; an error means that it changed nothing.
 func (b *Memory) run(s *do.Schema, op *Op, r *Result) error {
+	switch op.Kind {
+	case OpTransact:
+		return b.transact(s, op, r)
+	case OpOutcome:
+		return b.outcome(op, r)
+	}
 	writes := op.Kind == OpCreate || op.Kind == OpSet || op.Kind == OpDelete
 	if p := op.ID.Partition(); writes && op.Epoch != 0 && b.epochs[p] != op.Epoch {
 		return fmt.Errorf("%w: partition %d has epoch %d, the writer %d", ErrEpoch, p, b.epochs[p], op.Epoch)

@@ -53,6 +53,11 @@ func Run(t *testing.T, newAddress New, open Open) {
 		"NamesThatOneDatabaseCannotKeepAreRefused": (*suite).badNames,
 		"UnmigratedClassFailsItsOperationOnly":     (*suite).unmigrated,
 		"ClosedContextIsUnavailable":               (*suite).cancelled,
+		"TransactionIsAllOrNothing":                (*suite).allOrNothing,
+		"TransactionIsDoneOnce":                    (*suite).doneOnce,
+		"TransactionOutcomeIsFinal":                (*suite).finalOutcome,
+		"TransactionsKeepTheSum":                   (*suite).keepTheSum,
+		"MalformedTransactionIsRefused":            (*suite).badTransactions,
 	} {
 		t.Run(name, func(t *testing.T) { test(s, t) })
 	}

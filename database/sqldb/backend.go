@@ -119,7 +119,7 @@ func (b *batch) runTogether(ctx context.Context, tx transaction) error {
 		return b.runEach(ctx, tx)
 	}
 	for rest := b.jobs; len(rest) > 0; {
-		if rest[0].guard != nil {
+		if rest[0].alone() {
 			if err := rest[0].runGuarded(ctx, tx); err != nil {
 				return err
 			}
@@ -127,7 +127,7 @@ func (b *batch) runTogether(ctx context.Context, tx transaction) error {
 			continue
 		}
 		n := 0
-		for n < len(rest) && rest[n].guard == nil {
+		for n < len(rest) && !rest[n].alone() {
 			n++
 		}
 		if err := piped.together(ctx, rest[:n]); err != nil {

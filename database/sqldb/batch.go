@@ -65,7 +65,24 @@ func isWrite(op *database.Op) bool {
 }
 
 func readsOnly(ops []database.Op) bool {
-	return !slices.ContainsFunc(ops, func(op database.Op) bool { return isWrite(&op) })
+	return !slices.ContainsFunc(ops, func(op database.Op) bool {
+		return isWrite(&op) || op.Kind == database.OpTransact || op.Kind == database.OpOutcome
+	})
+}
+
+// each calls f with every operation about an object, those within transactions among them.
+func (b *batch) each(f func(op *database.Op)) {
+	for i := range b.ops {
+		switch op := &b.ops[i]; op.Kind {
+		case database.OpTransact:
+			for j := range op.Parts {
+				f(&op.Parts[j])
+			}
+		case database.OpOutcome:
+		default:
+			f(op)
+		}
+	}
 }
 
 // prepare checks the epochs, finds the classes that operations leave out, and compiles the operations.
@@ -82,9 +99,16 @@ func (b *batch) prepare(ctx context.Context, tx transaction) error {
 	}
 	for i := range b.ops {
 		op, result := &b.ops[i], &b.results[i]
-		err := checkEpoch(op, epochs)
-		if err == nil {
-			err = b.compile(op, result, classes)
+		var err error
+		switch op.Kind {
+		case database.OpTransact:
+			err = b.compileTransaction(op, result, epochs, classes)
+		case database.OpOutcome:
+			b.jobs = append(b.jobs, outcomeJob(b.d, op, result))
+		default:
+			if err = checkEpoch(op, epochs); err == nil {
+				err = b.compile(op, result, classes)
+			}
 		}
 		if err != nil {
 			fail(op, result, err)
@@ -100,26 +124,31 @@ func fail(op *database.Op, result *database.Result, err error) {
 
 // compile appends the job of an operation.
 func (b *batch) compile(op *database.Op, result *database.Result, classes map[do.ID]string) error {
-	class, err := b.classOf(op, classes)
-	if err != nil {
-		return err
-	}
-	t := b.tables.of(class)
-	if t == nil {
-		return fmt.Errorf("%w: %s has no db field", database.ErrClass, class)
-	}
-	result.Class = class
-	j, err := newJob(b.d, t, op, result)
+	j, err := b.job(op, result, classes)
 	if err != nil {
 		return err
 	}
 	b.jobs = append(b.jobs, j)
 	if op.Kind == database.OpCreate {
 		if _, exists := classes[op.ID]; !exists {
-			classes[op.ID] = class.Name()
+			classes[op.ID] = result.Class.Name()
 		}
 	}
 	return nil
+}
+
+// job makes the job of an operation about an object.
+func (b *batch) job(op *database.Op, result *database.Result, classes map[do.ID]string) (*job, error) {
+	class, err := b.classOf(op, classes)
+	if err != nil {
+		return nil, err
+	}
+	t := b.tables.of(class)
+	if t == nil {
+		return nil, fmt.Errorf("%w: %s has no db field", database.ErrClass, class)
+	}
+	result.Class = class
+	return newJob(b.d, t, op, result)
 }
 
 // classOf returns the class that an operation is about.
@@ -148,11 +177,11 @@ func (b *batch) classOf(op *database.Op, classes map[do.ID]string) (*do.Class, e
 func (b *batch) readClasses(ctx context.Context, tx transaction) (map[do.ID]string, error) {
 	classes := map[do.ID]string{}
 	var ids []any
-	for i := range b.ops {
-		if b.ops[i].Class == nil {
-			ids = append(ids, b.d.id(b.ops[i].ID))
+	b.each(func(op *database.Op) {
+		if op.Class == nil {
+			ids = append(ids, b.d.id(op.ID))
 		}
-	}
+	})
 	for part := range slices.Chunk(ids, maxIn) {
 		q := builder{d: b.d}
 		q.text("SELECT otpd_id, class FROM otpd_object WHERE otpd_id IN (")
@@ -192,14 +221,13 @@ func (b *builder) list(params []any) {
 func (b *batch) readEpochs(ctx context.Context, tx transaction) (map[do.Partition]uint32, error) {
 	epochs := map[do.Partition]uint32{}
 	var partitions []any
-	for i := range b.ops {
-		op := &b.ops[i]
+	b.each(func(op *database.Op) {
 		p := op.ID.Partition()
 		if _, known := epochs[p]; isWrite(op) && op.Epoch != 0 && !known {
 			epochs[p] = 0
 			partitions = append(partitions, int64(p))
 		}
-	}
+	})
 	// In ascending order, as RaiseEpoch does: the locks of two transactions are then taken in the same order.
 	slices.SortFunc(partitions, func(a, b any) int { return int(a.(int64) - b.(int64)) })
 	for part := range slices.Chunk(partitions, maxIn) {
@@ -242,7 +270,7 @@ func (j *job) outcome(err error) bool {
 	}
 	for _, known := range []error{
 		database.ErrNotFound, database.ErrExists, database.ErrUnique, database.ErrVersion,
-		database.ErrCondition, database.ErrField, database.ErrValue, database.ErrSchema,
+		database.ErrCondition, database.ErrField, database.ErrValue, database.ErrSchema, database.ErrAborted,
 	} {
 		if errors.Is(err, known) {
 			fail(j.op, j.result, err)
@@ -264,7 +292,7 @@ func (b *batch) runEach(ctx context.Context, tx transaction) error {
 }
 
 func (j *job) runAlone(ctx context.Context, tx transaction) error {
-	if len(j.statements) == 1 && tx.undoesStatements() {
+	if len(j.statements) == 1 && j.script == nil && tx.undoesStatements() {
 		return ignoreOutcome(j, j.run(ctx, tx))
 	}
 	if err := tx.savepoint(ctx); err != nil {
@@ -290,6 +318,9 @@ func ignoreOutcome(j *job, err error) error {
 
 // run runs the statements of a job and reads the answers.
 func (j *job) run(ctx context.Context, tx transaction) error {
+	if j.script != nil {
+		return j.script(ctx, tx)
+	}
 	if err := j.runGuard(ctx, tx); err != nil {
 		return err
 	}

@@ -29,9 +29,13 @@ type dialect interface {
 	lockShared() string
 	// now is the present time, as the columns for it have it.
 	now() string
+	// ago is a time some hours before now.
+	ago(hours int) string
 	// The types of the columns otpd_id, and otpd_created and otpd_updated.
 	idDecl() string
 	timeDecl() string
+	// boolDecl is the type of a bool.
+	boolDecl() string
 
 	// metaExists is a query with a row if otpd_meta exists.
 	metaExists() string
@@ -52,9 +56,14 @@ func (postgresDialect) placeholder(n int) string { return fmt.Sprintf("$%d", n) 
 func (postgresDialect) lockRow() string          { return " FOR UPDATE" }
 func (postgresDialect) lockShared() string       { return " FOR SHARE" }
 func (postgresDialect) now() string              { return "clock_timestamp()" }
+func (postgresDialect) boolDecl() string         { return "boolean" }
 func (postgresDialect) idDecl() string           { return "uuid" }
 func (postgresDialect) timeDecl() string         { return "timestamp with time zone" }
 func (postgresDialect) id(id do.ID) any          { return [16]byte(id) }
+
+func (postgresDialect) ago(hours int) string {
+	return fmt.Sprintf("clock_timestamp() - interval '%d hours'", hours)
+}
 
 // schemaLock is an arbitrary number that all releases of otpd share.
 const schemaLock = 0x6f747064
@@ -144,9 +153,14 @@ func (sqliteDialect) placeholder(n int) string { return fmt.Sprintf("?%d", n) }
 func (sqliteDialect) lockRow() string          { return "" } // one writer, which holds the whole database
 func (sqliteDialect) lockShared() string       { return "" }
 func (sqliteDialect) now() string              { return "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')" }
+func (sqliteDialect) boolDecl() string         { return "INTEGER" }
 func (sqliteDialect) idDecl() string           { return "TEXT" }
 func (sqliteDialect) timeDecl() string         { return "TEXT" }
 func (sqliteDialect) id(id do.ID) any          { return uuid.UUID(id).String() }
+
+func (sqliteDialect) ago(hours int) string {
+	return fmt.Sprintf("strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now', '-%d hours')", hours)
+}
 
 func (sqliteDialect) lockSchema() string { return "" }
 func (sqliteDialect) lockEpochs() string { return "" }

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 
@@ -27,7 +28,12 @@ type job struct {
 	statements []statement
 	// finish reads the answers, one for each statement.
 	finish func(answers [][]sqlRow) error
+	// script is there instead of all these for what takes several exchanges with the server.
+	script func(ctx context.Context, tx transaction) error
 }
+
+// alone reports whether the job cannot be sent together with others.
+func (j *job) alone() bool { return j.guard != nil || j.script != nil }
 
 // builder puts a statement together.
 type builder struct {

@@ -15,44 +15,55 @@ import (
 
 // format is the version of the tables that are otpd's own. A release that changes them raises it and converts from
 // the versions before.
-const format = 1
+const format = 2
 
-// metaTables makes otpd's own tables. {id} is the type of a DoID, {time} of a time.
+// outcomeTable came with format 2.
+const outcomeTable = `CREATE TABLE otpd_outcome (tx {id} PRIMARY KEY NOT NULL, committed {bool} NOT NULL, decided {time} NOT NULL)`
+
+// metaTables makes otpd's own tables. {id} is the type of a DoID, {time} of a time, {bool} of a bool.
 var metaTables = []string{
 	`CREATE TABLE otpd_meta (one integer PRIMARY KEY CHECK (one = 1), format integer NOT NULL, cluster {id}, partitions integer, created {time})`,
 	`CREATE TABLE otpd_schema (one integer PRIMARY KEY CHECK (one = 1), version bigint NOT NULL, text text NOT NULL, updated {time} NOT NULL)`,
 	`CREATE TABLE otpd_partition (partition integer PRIMARY KEY, epoch bigint NOT NULL)`,
 	`CREATE TABLE otpd_object (otpd_id {id} PRIMARY KEY NOT NULL, class text NOT NULL)`,
+	outcomeTable,
 }
 
-// checkFormat looks at the format of the database and makes the tables of an empty one.
+// conversions lead from one format to the next: the first from 1 to 2.
+var conversions = [][]string{
+	{outcomeTable},
+}
+
+// checkFormat looks at the format of the database, makes the tables of an empty one and converts those of an earlier
+// release.
 func (b *Backend) checkFormat(ctx context.Context) error {
-	made := false
+	got := 0
 	err := b.engine.transact(ctx, reading, func(tx transaction) (err error) {
-		made, err = b.readFormat(ctx, tx)
+		got, err = b.readFormat(ctx, tx)
 		return err
 	})
-	if err != nil || made {
+	if err != nil || got == format {
 		return err
 	}
 	return b.engine.transact(ctx, writing, func(tx transaction) error {
 		if err := b.lockSchema(ctx, tx); err != nil {
 			return err
 		}
-		// Somebody else may have made them since.
-		if made, err := b.readFormat(ctx, tx); err != nil || made {
+		// Somebody else may have done it since.
+		got, err := b.readFormat(ctx, tx)
+		switch {
+		case err != nil || got == format:
 			return err
+		case got == 0:
+			return b.makeMeta(ctx, tx)
 		}
-		return b.makeMeta(ctx, tx)
+		return b.convert(ctx, tx, got)
 	})
 }
 
 func (b *Backend) makeMeta(ctx context.Context, tx transaction) error {
-	for _, text := range metaTables {
-		text = strings.NewReplacer("{id}", b.d.idDecl(), "{time}", b.d.timeDecl()).Replace(text)
-		if _, err := tx.query(ctx, statement{sql: text}); err != nil {
-			return err
-		}
+	if err := b.runMeta(ctx, tx, metaTables); err != nil {
+		return err
 	}
 	q := builder{d: b.d}
 	q.text("INSERT INTO otpd_meta (one, format) VALUES (1, %s)", q.param(int64(format)))
@@ -60,27 +71,50 @@ func (b *Backend) makeMeta(ctx context.Context, tx transaction) error {
 	return err
 }
 
-// readFormat tells whether otpd's tables are there, and refuses those of a newer release.
-func (b *Backend) readFormat(ctx context.Context, tx transaction) (made bool, err error) {
+// convert brings the tables of an earlier format up to date.
+func (b *Backend) convert(ctx context.Context, tx transaction, from int) error {
+	for _, statements := range conversions[from-1:] {
+		if err := b.runMeta(ctx, tx, statements); err != nil {
+			return fmt.Errorf("convert from format %d: %w", from, err)
+		}
+	}
+	q := builder{d: b.d}
+	q.text("UPDATE otpd_meta SET format = %s", q.param(int64(format)))
+	_, err := tx.query(ctx, q.statement())
+	return err
+}
+
+func (b *Backend) runMeta(ctx context.Context, tx transaction, statements []string) error {
+	for _, text := range statements {
+		text = strings.NewReplacer("{id}", b.d.idDecl(), "{time}", b.d.timeDecl(), "{bool}", b.d.boolDecl()).Replace(text)
+		if _, err := tx.query(ctx, statement{sql: text}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readFormat tells the format of otpd's tables, 0 if they are not there, and refuses those of a newer release.
+func (b *Backend) readFormat(ctx context.Context, tx transaction) (int, error) {
 	rows, err := tx.query(ctx, statement{sql: b.d.metaExists()})
 	if err != nil || len(rows) == 0 {
-		return false, err
+		return 0, err
 	}
 	rows, err = tx.query(ctx, statement{sql: "SELECT format FROM otpd_meta"})
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	if len(rows) != 1 {
-		return false, fmt.Errorf("%w: otpd_meta has %d rows", database.ErrSchema, len(rows))
+		return 0, fmt.Errorf("%w: otpd_meta has %d rows", database.ErrSchema, len(rows))
 	}
 	got, ok := asInt(rows[0][0])
 	if !ok || got < 1 {
-		return false, fmt.Errorf("%w: otpd_meta has the format %v", database.ErrSchema, rows[0][0])
+		return 0, fmt.Errorf("%w: otpd_meta has the format %v", database.ErrSchema, rows[0][0])
 	}
 	if got > format {
-		return false, fmt.Errorf("%w: %d, and this release knows up to %d: use a newer otpd", database.ErrNewer, got, format)
+		return 0, fmt.Errorf("%w: %d, and this release knows up to %d: use a newer otpd", database.ErrNewer, got, format)
 	}
-	return true, nil
+	return int(got), nil
 }
 
 // lockSchema keeps others from changing tables until the transaction ends.

@@ -3,6 +3,8 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,11 +121,53 @@ func TestReadOnlyDatabaseIsDenied(t *testing.T) {
 func TestNewerFormatIsRefused(t *testing.T) {
 	both(t, func(t *testing.T, address string) {
 		opened(t, address)
-		raw(t, address, `UPDATE otpd_meta SET format = 2`)
+		raw(t, address, `UPDATE otpd_meta SET format = 999`)
 		_, err := Open(t.Context(), address)
 		require.ErrorIs(t, err, database.ErrNewer)
 		require.ErrorContains(t, err, "newer otpd")
 	})
+}
+
+func TestEarlierFormatIsConverted(t *testing.T) {
+	both(t, func(t *testing.T, address string) {
+		opened(t, address)
+		raw(t, address, `DROP TABLE otpd_outcome`, `UPDATE otpd_meta SET format = 1`)
+		b := opened(t, address)
+		results, err := b.Do(t.Context(), nil, []database.Op{{Kind: database.OpOutcome, ID: do.NewID(1, 1, 1)}})
+		require.NoError(t, err)
+		require.NoError(t, results[0].Err)
+		opened(t, address) // it is converted once
+	})
+}
+
+// PostgreSQL holds no more than a third of a page in an index, after compression. The one object that needs more is
+// refused; the others of its batch are not.
+func TestValueTooLargeForAnIndexFailsItsObjectOnly(t *testing.T) {
+	address := newPostgres(t)
+	b := opened(t, address)
+	text, err := fields.ParseType("string")
+	require.NoError(t, err)
+	s, err := do.NewSchema([]do.ClassDecl{{Name: "Thing", Fields: []do.FieldDecl{
+		{Name: "Team", Kind: do.FieldState, Keywords: fields.DB | fields.Index, Type: text},
+	}}}, nil)
+	require.NoError(t, err)
+	_, err = b.SetSchema(t.Context(), 0, s)
+	require.NoError(t, err)
+	random := rand.NewChaCha8([32]byte{})
+	long := make([]byte, 8000)
+	_, _ = random.Read(long)
+	thing := s.Class("Thing")
+	op := func(n uint64, team string) database.Op {
+		return database.Op{Kind: database.OpCreate, ID: do.NewID(1, 1, n), Class: thing, Fields: fields.MapOf(fields.Pair{
+			Number: thing.FieldByName("Team").Number, Value: fields.AppendString(nil, team),
+		})}
+	}
+	results, err := b.Do(t.Context(), s, []database.Op{op(1, "red"), op(2, hex.EncodeToString(long)), op(3, "blue")})
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	require.ErrorIs(t, results[1].Err, database.ErrValue)
+	require.ErrorContains(t, results[1].Err, "index")
+	require.NoError(t, results[2].Err)
 }
 
 func TestForeignTableIsNotTouched(t *testing.T) {

@@ -116,6 +116,33 @@ func (t *postgresTx) exec(ctx context.Context, sql string) error {
 	return postgresError(err)
 }
 
+// exchange implements exchanger.
+func (t *postgresTx) exchange(ctx context.Context, statements []statement) (read [][]sqlRow, err error) {
+	var queue pgx.Batch
+	for _, s := range statements {
+		queue.Queue(s.sql, s.args...)
+	}
+	answers := t.tx.SendBatch(ctx, &queue)
+	defer func() {
+		if closeErr := postgresError(answers.Close()); err == nil && closeErr != nil {
+			err = closeErr
+		}
+	}()
+	read = make([][]sqlRow, len(statements))
+	for i := range read {
+		rows, err := answers.Query()
+		if err == nil {
+			read[i], err = readPostgresRows(rows)
+		} else {
+			err = postgresError(err)
+		}
+		if err != nil {
+			return nil, &statementError{i, err}
+		}
+	}
+	return read, nil
+}
+
 // together implements pipeline.
 func (t *postgresTx) together(ctx context.Context, jobs []*job) (err error) {
 	var queue pgx.Batch
@@ -179,7 +206,7 @@ func postgresError(err error) error {
 		return fmt.Errorf("%w: %w", database.ErrAddress, err)
 	}
 	switch pg.Code[:2] {
-	case "22", "23": // data exception; constraints that somebody else put on the table
+	case "22", "23", "54": // data exception; constraints that somebody else put on the table; too large for an index or a row
 		return &refusedError{fmt.Errorf("%w: %w", database.ErrValue, err)}
 	case "28": // invalid authorization
 		return fmt.Errorf("%w: %w", database.ErrDenied, err)
