@@ -8,7 +8,6 @@ import (
 
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
-	"github.com/otpd/otpd/internal/repository"
 	"github.com/otpd/otpd/wire"
 )
 
@@ -106,7 +105,8 @@ func (r *Repository) Request(ctx context.Context, to do.Channel, body func(conte
 // Send sends a message to a channel, without waiting.
 func (r *Repository) Send(to do.Channel, body wire.Body) error { return r.core.Send(to, body) }
 
-// Row is an object as the database has it. Object is a Go object that is in no repository.
+// Row is an object as the database has it. Object is a Go object that is in no repository: it can be changed by
+// Transact, and written by Store.
 type Row[T any] struct {
 	ID      do.ID
 	Version uint64 // of the row
@@ -138,6 +138,7 @@ func rowOf[T any](r *Repository, o *wire.DBObject) (Row[T], error) {
 	if err != nil {
 		return row, err
 	}
+	in.Attach(o.DO, nil, nil)
 	if c := r.Schema().ByNumber(o.Class); c == nil || !isA(c, in.Object().Class().Name()) {
 		return row, fmt.Errorf("ai: load %s: %w: it is of class %d, not %s", o.DO, &wire.Error{Code: wire.CodeNoClass}, o.Class, in.Object().Class())
 	}
@@ -159,15 +160,16 @@ func isA(c *do.Class, name string) bool {
 	return false
 }
 
-// Query finds rows of T's class by the value of an indexed field; limit 0 is 100.
+// Query finds rows of T's class by the value of an indexed field, in the order of their ids; limit 0 is 100.
 func Query[T any](ctx context.Context, r *Repository, field string, value any, limit int) ([]Row[T], error) {
-	in, err := do.Bind(new(T))
+	return QueryAfter[T](ctx, r, field, value, do.ID{}, limit)
+}
+
+// QueryAfter is Query of the ids after one: the next page.
+func QueryAfter[T any](ctx context.Context, r *Repository, field string, value any, after do.ID, limit int) ([]Row[T], error) {
+	class, err := classOf[T](r)
 	if err != nil {
-		return nil, err
-	}
-	class := r.Schema().Class(in.Object().Class().Name())
-	if class == nil {
-		return nil, fmt.Errorf("ai: query %s: %w", in.Object().Class(), repository.ErrSchema)
+		return nil, fmt.Errorf("ai: query: %w", err)
 	}
 	f := class.FieldByName(field)
 	if f == nil {
@@ -177,25 +179,9 @@ func Query[T any](ctx context.Context, r *Repository, field string, value any, l
 	if err != nil {
 		return nil, fmt.Errorf("ai: query %s: %w", f, err)
 	}
-	b, err := r.Request(ctx, do.Control(do.RoleDatabase), func(c uint32) wire.Body {
-		return &wire.DBFind{Context: c, Class: class.Number(), Field: f.Number, Value: enc, Limit: uint32(max(0, limit))}
+	return found[T](ctx, r, func(c uint32) wire.Body {
+		return &wire.DBFind{Context: c, Class: class.Number(), Field: f.Number, Value: enc, Limit: uint32(max(0, limit)), After: after}
 	})
-	if err != nil {
-		return nil, err
-	}
-	found, ok := b.(*wire.DBFound)
-	if !ok {
-		return nil, fmt.Errorf("ai: query %s: unexpected %s", f, b.Type())
-	}
-	var rows []Row[T]
-	for i := range found.Objects {
-		row, err := rowOf[T](r, &found.Objects[i])
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, row)
-	}
-	return rows, nil
 }
 
 // encode encodes and checks a value of a field.

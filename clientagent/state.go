@@ -220,6 +220,10 @@ func (s *State) step(m *wire.Message) error {
 			s.askGround(g)
 		}
 	case *wire.DeleteChildren, *wire.ChangingAI:
+
+	// That an object which is in memory has no row any more is nothing that a client could see.
+	case *wire.DeleteDisk:
+
 	default:
 		return fmt.Errorf("clientagent: %s from %s: %w", m.Body.Type(), m.From, errRefused)
 	}

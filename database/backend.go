@@ -117,14 +117,14 @@ type OpKind uint8
 
 // The operations.
 const (
-	OpGet    OpKind = iota // reads one object; without wanted fields it asks whether there is one
-	OpCreate               // stores a new object
-	OpSet                  // changes fields, makes fields absent, under conditions
-	OpDelete               // removes an object
-	OpFind                 // lists the objects of a class that have a value in an indexed field
-	OpList                 // lists the objects of a class
-	OpTransact             // does its Parts, all or none, once
-	OpOutcome              // asks what became of a transaction, and ends one that nobody knows
+	OpGet      OpKind = iota // reads one object; without wanted fields it asks whether there is one
+	OpCreate                 // stores a new object
+	OpSet                    // changes fields, makes fields absent, under conditions
+	OpDelete                 // removes an object
+	OpFind                   // lists the objects of a class that have a value in an indexed field
+	OpList                   // lists the objects of a class
+	OpTransact               // does its Parts, all or none, once
+	OpOutcome                // asks what became of a transaction, and ends one that nobody knows
 )
 
 func (k OpKind) String() string {
@@ -153,6 +153,9 @@ type Op struct {
 	Expect uint64          // row version; 0 = any
 	Equals fields.Map      // set: fields that must have these values; an absent one does not (rule 146)
 	Empty  []fields.Number // set: fields that must be absent (rule 147)
+	// Initial: an absent field that has an initial value has that when it is compared by Equals. So it is in the memory
+	// of the State that the object lives in, which a transaction's conditions come from.
+	Initial bool
 
 	// What get, find and list return of each object besides its version. Fields that the class does not keep are
 	// left out, absent ones, too (rule 142).

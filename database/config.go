@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Config says how a State works. The zero value of each limit means its default.
@@ -17,6 +18,8 @@ type Config struct {
 	Workers int `json:"workers"`
 	// Waiting is how many requests may wait; what comes then is refused with CodeOverload. Default 65536.
 	Waiting int `json:"waiting"`
+	// FreezeTimeout is how long a transaction waits for the State of one of its objects; default 5 s.
+	FreezeTimeout time.Duration `json:"freezeTimeout"`
 }
 
 // The defaults of Config.
@@ -24,6 +27,8 @@ const (
 	DefaultBatch   = 100
 	DefaultWorkers = 1
 	DefaultWaiting = 1 << 16
+
+	DefaultFreezeTimeout = 5 * time.Second
 )
 
 // ErrConfig is wrapped by errors about a Config that cannot be.
@@ -46,6 +51,12 @@ func (c Config) withDefaults() (Config, error) {
 		if *d.value < 1 || *d.value > d.most {
 			return c, fmt.Errorf("database: %s is %d, want 1 to %d: %w", d.name, *d.value, d.most, ErrConfig)
 		}
+	}
+	if c.FreezeTimeout == 0 {
+		c.FreezeTimeout = DefaultFreezeTimeout
+	}
+	if c.FreezeTimeout < 0 {
+		return c, fmt.Errorf("database: freezeTimeout is %s: %w", c.FreezeTimeout, ErrConfig)
 	}
 	if c.Partitions == 0 {
 		return c, fmt.Errorf("database: no partitions: %w", ErrConfig)

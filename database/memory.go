@@ -247,6 +247,11 @@ func compare(class *do.Class, row *memoryRow, op *Op, r *Result) error {
 			continue
 		}
 		have := row.values[f.Name]
+		if have == nil && equal && op.Initial && f.Initial() != nil {
+			if have, err = normal(f, f.Initial()); err != nil {
+				return err
+			}
+		}
 		holds = holds && bytes.Equal(have, want)
 		if have != nil {
 			there = append(there, fields.Pair{Number: f.Number, Value: have})

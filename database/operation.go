@@ -168,12 +168,8 @@ func (s *State) find(m *wire.Message, b *wire.DBFind, out *wire.Outbox) error {
 	if err := f.Check(b.Value); err != nil {
 		return s.fail(r, valueCode(err), f.Name+": "+err.Error(), out)
 	}
-	limit := int(min(b.Limit, MaxPage))
-	if limit == 0 {
-		limit = findLimit
-	}
 	r.class = b.Class
-	r.op = Op{Kind: OpFind, Field: b.Field, Value: b.Value, Limit: limit, All: true}
+	r.op = Op{Kind: OpFind, Field: b.Field, Value: b.Value, Limit: pageOf(b.Limit), After: b.After, All: true}
 	s.enqueue(r)
 	return nil
 }

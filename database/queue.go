@@ -135,6 +135,10 @@ func (s *State) giveUp(text string, out *wire.Outbox) {
 	for _, l := range s.ready {
 		for _, r := range l.waiting {
 			s.open--
+			if r.tx != nil {
+				s.refuse(r.tx, &wire.Failed{DO: r.tx.id, Code: wire.CodeAway, Text: text}, out)
+				continue
+			}
 			_ = s.fail(r, wire.CodeAway, text, out)
 		}
 		s.waiting -= len(l.waiting)
@@ -147,4 +151,5 @@ func (s *State) giveUp(text string, out *wire.Outbox) {
 		_ = s.fail(&o.request, wire.CodeAway, text, out)
 	}
 	s.offers = nil
+	s.giveUpTransactions(text, out)
 }

@@ -23,6 +23,8 @@ type request struct {
 	// with the class known.
 	set              *wire.DBSet
 	asks, understood bool
+	tx               *transaction // that the operation is to do
+	about            do.ID        // the transaction whose outcome is asked for
 }
 
 // fail answers that the request is refused and returns the error for the log.

@@ -30,6 +30,10 @@ func (s *State) worked(b *wire.DBWorked, out *wire.Outbox) error {
 		s.counters.Failures++
 		for _, r := range done.requests {
 			s.open--
+			if r.tx != nil {
+				s.unsure = append(s.unsure, r)
+				continue
+			}
 			_ = s.fail(r, wire.CodeAway, text, out)
 		}
 	}
@@ -56,6 +60,10 @@ func (s *State) result(b *batch, r *request, res *wire.DBResult, out *wire.Outbo
 		res = &wire.DBResult{Code: code, Text: text}
 	}
 	s.open--
+	if r.tx != nil {
+		s.ran(r, res, out)
+		return
+	}
 	if res.Code != wire.CodeOK {
 		_ = s.failWith(r, &wire.Failed{Code: res.Code, Text: res.Text, Fields: res.Fields}, out)
 		return
@@ -69,8 +77,11 @@ func (s *State) answer(r *request, res *wire.DBResult, out *wire.Outbox) {
 	case wire.TypeDBGet:
 		out.SendTo(r.from, service, &wire.DBObject{Context: r.context, DO: r.id, Class: res.Class, Row: res.Row, Fields: res.Fields})
 		return
-	case wire.TypeDBFind:
+	case wire.TypeDBFind, wire.TypeDBList:
 		out.SendTo(r.from, service, &wire.DBFound{Context: r.context, Objects: found(r.class, res.Rows)})
+		return
+	case wire.TypeDBOutcome:
+		s.tellOutcome(r, res.Row != 0, out)
 		return
 	case wire.TypeDBSet:
 		announceSet(r, res.Row, out)

@@ -33,27 +33,35 @@ type State struct {
 	works   uint32 // the number given last
 	work    []Work // made, not taken yet
 	batches map[uint32]*batch
-	reading uint32  // number of the work that reads the schema record, 0 if there is none
-	writing uint32  // the same of the one that changes it
-	offers  []offer // schemas to merge in; the first may be under way
-	away    bool    // the backend failed, and no reading has succeeded since
+	reading uint32     // number of the work that reads the schema record, 0 if there is none
+	writing uint32     // the same of the one that changes it
+	offers  []offer    // schemas to merge in; the first may be under way
+	unsure  []*request // transactions of which it is not known whether the backend did them
+	away    bool       // the backend failed, and no reading has succeeded since
+
+	// Transactions over several objects. lanes: those about one object, in the order of arrival.
+	txs         map[do.ID]*transaction
+	txOrder     []*transaction // in the order of arrival; may hold ended ones
+	lanes       map[do.ID][]*transaction
+	nextTxCheck int64
 
 	counters Counters
 }
 
 // Counters count what happened since New, and what there is.
 type Counters struct {
-	Requests   uint64 // messages that asked for something
-	Refused    uint64 // answered with Failed
-	Operations uint64 // given to the backend in batches that came back
-	Batches    uint64 // batches that came back
-	LastBatch  uint64 // operations of the last of them
-	Failures   uint64 // works that ended because the database was away
-	Waiting    uint64 // requests that are not under way
-	UnderWay   uint64 // batches
-	Lag        int64  // nanoseconds: about the age of the oldest request that has no answer
-	Known      bool   // the schema record was read
-	Away       bool
+	Requests     uint64 // messages that asked for something
+	Refused      uint64 // answered with Failed
+	Operations   uint64 // given to the backend in batches that came back
+	Batches      uint64 // batches that came back
+	LastBatch    uint64 // operations of the last of them
+	Transactions uint64 // over several objects, committed
+	Failures     uint64 // works that ended because the database was away
+	Waiting      uint64 // requests that are not under way
+	UnderWay     uint64 // batches
+	Lag          int64  // nanoseconds: about the age of the oldest request that has no answer
+	Known        bool   // the schema record was read
+	Away         bool
 }
 
 // ErrUnexpected is wrapped by the error about a message that is no database's business.
@@ -68,7 +76,10 @@ func New(cfg Config) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &State{cfg: cfg, lines: make(map[do.ID]*line), batches: make(map[uint32]*batch)}, nil
+	return &State{
+		cfg: cfg, lines: make(map[do.ID]*line), batches: make(map[uint32]*batch),
+		txs: make(map[do.ID]*transaction), lanes: make(map[do.ID][]*transaction),
+	}, nil
 }
 
 // Start subscribes the service. The first work is to read the schema record.
@@ -91,14 +102,27 @@ func (s *State) Step(m wire.Message, out *wire.Outbox) error {
 		return s.remove(&m, b, out)
 	case *wire.DBFind:
 		return s.find(&m, b, out)
+	case *wire.DBList:
+		return s.list(&m, b, out)
+	case *wire.DBTransact:
+		return s.transact(&m, b, out)
+	case *wire.DBOutcome:
+		return s.outcome(&m, b, out)
 	case *wire.SchemaGet:
 		return s.schemaGet(&m, b, out)
 	case *wire.SchemaSet:
 		return s.schemaSet(&m, b, out)
 
+	// What States say of the objects of transactions.
+	case *wire.Frozen:
+		s.frozen(b, out)
+	case *wire.Thawed:
+		s.thawed(b, out)
+
 	// Time, and what the backend did.
 	case *wire.Tick:
 		s.now = max(s.now, b.Unix)
+		s.expireTransactions(out)
 		s.makeWork(out)
 	case *wire.DBWorked:
 		return s.worked(b, out)
@@ -123,7 +147,7 @@ func (s *State) Work() []Work {
 }
 
 // Idle reports whether every request has its answer.
-func (s *State) Idle() bool { return s.open == 0 && len(s.offers) == 0 }
+func (s *State) Idle() bool { return s.open == 0 && len(s.offers) == 0 && len(s.txs) == 0 }
 
 // Schema is the cluster's schema; nil while there is none, or it was not read.
 func (s *State) Schema() *do.Schema { return s.schema }

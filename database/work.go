@@ -111,6 +111,9 @@ func resultOf(r *Result) wire.DBResult {
 	if r.Err != nil {
 		out.Code, out.Text = codeOf(r.Err), detail(r.Err)
 	}
+	if r.Committed {
+		out.Row = 1
+	}
 	for _, row := range r.Rows {
 		out.Rows = append(out.Rows, wire.DBRow{DO: row.ID, Row: row.Version, Fields: row.Fields})
 	}
@@ -131,6 +134,7 @@ var outcomes = []struct {
 	{ErrClass, wire.CodeNoClass},
 	{ErrField, wire.CodeNoField},
 	{ErrNotIndexed, wire.CodeNoField},
+	{ErrAborted, wire.CodeTimeout},
 }
 
 // detail is what there is to say beyond the operation, the id and the code, which an answer has anyway.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -102,6 +103,11 @@ func newStage(t testing.TB) *stage {
 //	dbset avatar1 from=ai1 epoch=1 row=2 Gold=8       and below it: if Gold=7 / empty Team / delete Name
 //	dbdelete avatar1 from=ai1 epoch=1
 //	dbfind Avatar Team=red limit=2 from=ai1
+//	dblist Avatar limit=2 after=avatar1 from=ai1
+//	transact trade from=ai1, and below it: part avatar1 row=2 Gold=3 / if Gold=4 / empty Team
+//	frozen trade avatar1 epoch=1 failed=NotDB / thawed trade avatar1   what States say
+//	outcome trade from=ai1
+//	wait 5s   time passes
 //	schemaget from=ai1 / offer grown from=ai1 / offer raw=garbage from=ai1
 //	begin     a Tick: the work that it makes is printed and taken
 //	end 3     the work of that number is run
@@ -135,6 +141,10 @@ func (s *stage) command(cmd *scenario.Command) error {
 	case "back":
 		s.mem.Fail(nil)
 		return nil
+	case "wait":
+		d, err := time.ParseDuration(cmd.Word(0))
+		s.now += int64(d)
+		return err
 	case "raise":
 		n, err := strconv.ParseUint(cmd.Word(0), 10, 16)
 		if err != nil {
@@ -199,6 +209,31 @@ func (s *stage) message(cmd *scenario.Command) (m wire.Message, err error) {
 		m.Body = &wire.DBDelete{Context: context, DO: id, Epoch: uint32(s.number(cmd, "epoch", 0))}
 	case "dbfind":
 		m.Body, err = s.find(cmd, context)
+	case "dblist":
+		b := &wire.DBList{Context: context, Class: 99, Limit: uint32(s.number(cmd, "limit", 0))}
+		if class, err := s.world.Class(cmd.Word(0)); err == nil {
+			b.Class = class.Number()
+		}
+		if after, ok := cmd.Get("after"); ok {
+			b.After = s.world.ID(after)
+		}
+		m.Body = b
+	case "transact":
+		m.Body, err = s.transact(cmd, context, id)
+	case "frozen":
+		b := &wire.Frozen{Tx: id, DO: s.world.ID(cmd.Word(1)), Epoch: uint32(s.number(cmd, "epoch", 0))}
+		if name, ok := cmd.Get("failed"); ok {
+			for _, c := range wire.Codes() {
+				if c.Name() == name {
+					b.Code = c
+				}
+			}
+		}
+		m.Body = b
+	case "thawed":
+		m.Body = &wire.Thawed{Tx: id, DO: s.world.ID(cmd.Word(1))}
+	case "outcome":
+		m.Body = &wire.DBOutcome{Context: context, Tx: id}
 	case "schemaget":
 		m.Body = &wire.SchemaGet{Context: context}
 	case "offer":
@@ -226,7 +261,7 @@ func (s *stage) number(cmd *scenario.Command, key string, otherwise uint64) uint
 }
 
 // reserved are the keys of commands that are no fields.
-var reserved = []string{"from", "context", "class", "epoch", "row", "limit"}
+var reserved = []string{"from", "context", "class", "epoch", "row", "limit", "after"}
 
 func (s *stage) create(cmd *scenario.Command, context uint32, id do.ID) (wire.Body, error) {
 	name, _ := cmd.Get("class")
@@ -290,8 +325,37 @@ func (s *stage) set(cmd *scenario.Command, context uint32, id do.ID) (wire.Body,
 	return b, nil
 }
 
+func (s *stage) transact(cmd *scenario.Command, context uint32, id do.ID) (b *wire.DBTransact, err error) {
+	b = &wire.DBTransact{Context: context, Tx: id}
+	for i := range cmd.Sub {
+		sub := &cmd.Sub[i]
+		if sub.Name == "part" {
+			b.Parts = append(b.Parts, wire.DBPart{DO: s.world.ID(sub.Word(0)), Row: s.number(sub, "row", 0)})
+		}
+		p := &b.Parts[len(b.Parts)-1]
+		class := s.classOf(p.DO)
+		switch sub.Name {
+		case "part":
+			p.Fields, err = s.world.Fields(class, sub, reserved...)
+		case "if":
+			p.Expect, err = s.world.Fields(class, sub)
+		case "empty":
+			p.Absent, err = s.numbers(class, sub.Words())
+		default:
+			err = fmt.Errorf("no condition %q", sub.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
 func (s *stage) find(cmd *scenario.Command, context uint32) (wire.Body, error) {
 	b := &wire.DBFind{Context: context, Class: 99, Limit: uint32(s.number(cmd, "limit", 0))}
+	if after, ok := cmd.Get("after"); ok {
+		b.After = s.world.ID(after)
+	}
 	class, err := s.world.Class(cmd.Word(0))
 	if err != nil {
 		return b, nil
@@ -349,6 +413,11 @@ func (s *stage) describe(w *Work) string {
 		about := s.world.Printer.Names[op.ID]
 		if op.Class != nil && op.ID.IsZero() {
 			about = op.Class.Name()
+		}
+		if op.Kind == OpTransact {
+			for _, p := range op.Parts {
+				about += fmt.Sprintf(" (set %s epoch=%d)", s.world.Printer.Names[p.ID], p.Epoch)
+			}
 		}
 		ops = append(ops, op.Kind.String()+" "+about)
 	}

@@ -36,6 +36,12 @@ func (s *State) depose(out *wire.Outbox) {
 			s.dbRefused(r, wire.CodeEpoch, "", out)
 		}
 	}
+	for len(s.frosts) > 0 {
+		f := s.frosts[0]
+		p := s.parked[f.id]
+		s.melt(p, f, false, 0, out)
+		s.releaseFrozen(p, out)
+	}
 	for len(s.deadlines.list) > 0 {
 		s.end(s.deadlines.list[0], wire.CodeUnknown, out)
 	}

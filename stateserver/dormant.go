@@ -93,6 +93,9 @@ func (s *State) resume(p *parking, out *wire.Outbox) {
 	}
 	for len(p.queue) > 0 {
 		m := p.queue[0]
+		if _, ok := m.Body.(*wire.Freeze); ok {
+			break // from here on the row may change
+		}
 		if s.serve(p, &m, out) {
 			return
 		}
@@ -242,6 +245,10 @@ func (s *State) doneDormant(rec *record, r request, out *wire.Outbox) {
 
 // accepted takes Done of what a parking wrote.
 func (s *State) accepted(p *parking, row uint64, out *wire.Outbox) {
+	if p.erase != nil {
+		s.erased(p, out)
+		return
+	}
 	if p.held != nil {
 		if !p.held.dropped {
 			s.acceptUnique(p, row, out)
@@ -267,6 +274,8 @@ func (s *State) accepted(p *parking, row uint64, out *wire.Outbox) {
 // parkRefused takes the refusal of what a parking asked of the database.
 func (s *State) parkRefused(p *parking, code wire.Code, text string, out *wire.Outbox) {
 	switch {
+	case p.erase != nil:
+		s.eraseRefused(p, code, text, out)
 	case p.held != nil:
 		if !p.held.dropped {
 			s.refuseUnique(p, code, text, out)
@@ -292,6 +301,9 @@ func (s *State) parkRefused(p *parking, code wire.Code, text string, out *wire.O
 func (s *State) failLoad(p *parking, code wire.Code, text string, out *wire.Outbox) {
 	for len(p.queue) > 0 && s.objects[p.ids[0]] == nil {
 		m := p.queue[0]
+		if _, ok := m.Body.(*wire.Freeze); ok {
+			break
+		}
 		p.queue = p.queue[1:]
 		switch m.Body.(type) {
 		case *wire.Activate, *wire.SetFields, *wire.DeleteFields, *wire.GetField, *wire.GetFields, *wire.GetAll, *wire.GetClass:

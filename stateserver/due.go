@@ -23,6 +23,12 @@ func (s *State) Next() int64 {
 	if s.asked != 0 {
 		at(s.askedAt + schemaRetry)
 	}
+	for _, f := range s.frosts {
+		if !f.asked {
+			at(f.at + int64(s.cfg.AnswerTimeout))
+			break
+		}
+	}
 	if len(s.sent) > 0 {
 		if r := s.requests[s.sent[0]]; r != nil {
 			at(r.at + int64(s.cfg.AnswerTimeout))
@@ -33,5 +39,5 @@ func (s *State) Next() int64 {
 	return next
 }
 
-// Idle reports whether nothing is to be written and no answer of the database is awaited.
-func (s *State) Idle() bool { return len(s.dirty) == 0 && len(s.requests) == 0 }
+// Idle reports whether nothing is to be written and no word of the database is awaited.
+func (s *State) Idle() bool { return len(s.dirty)+len(s.requests)+len(s.frosts) == 0 }

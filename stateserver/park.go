@@ -20,6 +20,8 @@ type parking struct {
 	record *record // what the database has, while the object is not in memory
 	held   *held   // a set or bundle with a unique value
 	motion *motion // parkProbe: whose chain is walked
+	erase  *erasure
+	frosts map[do.ID]*frost // parkFrozen: which of the objects are held still; others wait with them
 }
 
 // parkStep is what a parking waits for.
@@ -29,8 +31,9 @@ const (
 	parkDrain  parkStep = iota // earlier writes of the object
 	parkFetch                  // the answer to DBGet
 	parkSchema                 // a schema with the class
-	parkWrite                  // the answer to DBSet
+	parkWrite                  // the answer to DBSet or DBDelete
 	parkProbe                  // the answer to Probe
+	parkFrozen                 // the end of transactions
 )
 
 // subject is the object that must be ready before the message can be handled.
@@ -57,6 +60,8 @@ func subject(b wire.Body) (id do.ID, ok bool) {
 	case *wire.Unload:
 		return b.DO, true
 	case *wire.DeleteRAM:
+		return b.DO, true
+	case *wire.DeleteDisk:
 		return b.DO, true
 	case *wire.SetLocation:
 		return b.DO, true
@@ -99,8 +104,15 @@ func about(b wire.Body) do.ID {
 
 // park finds where m must wait, nil if it can be handled.
 func (s *State) park(m *wire.Message) *parking {
-	if b, ok := m.Body.(*wire.Bundle); ok {
+	switch b := m.Body.(type) {
+	case *wire.Bundle:
 		return s.parkBundle(b)
+	case *wire.Freeze:
+		// Never behind another transaction, so that none waits for one that waits for it.
+		if p := s.parked[b.DO]; p != nil && p.step != parkFrozen {
+			return p
+		}
+		return nil
 	}
 	if id, ok := subject(m.Body); ok {
 		return s.parked[id]
@@ -134,7 +146,7 @@ func (s *State) wait(p *parking, m *wire.Message, out *wire.Outbox) error {
 	if b, ok := m.Body.(*wire.Activate); ok && p.activates() {
 		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}, wire.CodeActive, "loading", out)
 	}
-	if len(p.queue) < s.cfg.MaxParked {
+	if _, ok := m.Body.(*wire.Freeze); ok || len(p.queue) < s.cfg.MaxParked {
 		p.queue = append(p.queue, *m)
 		return nil
 	}
@@ -206,6 +218,8 @@ func requestOf(m *wire.Message) request {
 	case *wire.Unload:
 		r.context = b.Context
 	case *wire.DeleteRAM:
+		r.context = b.Context
+	case *wire.DeleteDisk:
 		r.context = b.Context
 	case *wire.DeleteChildren:
 		r.context, r.id = b.Context, b.Parent

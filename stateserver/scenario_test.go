@@ -48,6 +48,10 @@ func newStage(t *testing.T) *stage {
 	s.out.Printer = s.world.Printer
 	s.net.Print = func(m wire.Message) {
 		s.out.Add(m)
+		switch m.Body.(type) {
+		case *wire.Frozen, *wire.Thawed: // what the database said is answered so, and it does not answer again
+			return
+		}
 		if slices.Contains(m.To, do.Control(do.RoleDatabase)) {
 			s.asked = append(s.asked, m)
 		}
@@ -120,6 +124,8 @@ func (s *stage) do(cmd *scenario.Command) error {
 		return s.db(cmd)
 	case "schema":
 		return s.schema(cmd)
+	case "freeze", "thaw":
+		return s.transaction(cmd)
 	}
 	m, ok, err := s.world.Request(cmd)
 	if !ok {
@@ -175,6 +181,35 @@ func (s *stage) tick(cmd *scenario.Command) error {
 	return nil
 }
 
+// transaction is what the database role says: freeze avatar1 tx=trade by=ai1 Gold=3 / thaw avatar1 tx=trade committed row=7.
+func (s *stage) transaction(cmd *scenario.Command) error {
+	id := s.world.ID(cmd.Word(0))
+	name, _ := cmd.Get("tx")
+	tx := s.world.ID(name)
+	m := wire.Message{To: []do.Channel{do.ObjectChannel(id)}, From: do.Control(do.RoleDatabase)}
+	if cmd.Name == "thaw" {
+		row, _ := cmd.Get("row")
+		n, _ := strconv.ParseUint(row, 10, 64)
+		m.Body = &wire.Thaw{Tx: tx, DO: id, Committed: cmd.Has("committed"), Row: n}
+		s.net.Send(m)
+		return nil
+	}
+	by, _ := cmd.Get("by")
+	from, err := s.world.Channel(by)
+	if err != nil {
+		return err
+	}
+	b := &wire.Freeze{Tx: tx, DO: id, By: from}
+	if c, unknown := s.world.ClassOf(id); unknown == nil {
+		if b.Fields, err = s.world.Fields(c, cmd, "tx", "by"); err != nil {
+			return err
+		}
+	}
+	m.Body = b
+	s.net.Send(m)
+	return nil
+}
+
 // db answers the oldest question to the database: db object class=Avatar row=1 Name=Flippy / db done row=2 / db failed Away /
 // db schema version=1 file=world.dc.
 func (s *stage) db(cmd *scenario.Command) error {
@@ -206,11 +241,20 @@ func (s *stage) db(cmd *scenario.Command) error {
 		}
 		answer.Body = &wire.DBObject{Context: get.Context, DO: get.DO, Class: c.Number(), Row: n, Fields: m}
 	case "done":
-		set, ok := asked.Body.(*wire.DBSet)
+		switch b := asked.Body.(type) {
+		case *wire.DBSet:
+			answer.Body = &wire.Done{Context: b.Context, Of: b.Type(), DO: b.DO, Row: n}
+		case *wire.DBDelete:
+			answer.Body = &wire.Done{Context: b.Context, Of: b.Type(), DO: b.DO, Row: n}
+		default:
+			return fmt.Errorf("the database was asked %v", asked.Body)
+		}
+	case "decided":
+		b, ok := asked.Body.(*wire.DBOutcome)
 		if !ok {
 			return fmt.Errorf("the database was asked %v", asked.Body)
 		}
-		answer.Body = &wire.Done{Context: set.Context, Of: set.Type(), DO: set.DO, Row: n}
+		answer.Body = &wire.DBDecided{Context: b.Context, Tx: b.Tx, Committed: cmd.Has("committed")}
 	case "failed":
 		f := &wire.Failed{Of: asked.Body.Type(), Code: codeOf(cmd.Word(1))}
 		switch b := asked.Body.(type) {
@@ -218,6 +262,10 @@ func (s *stage) db(cmd *scenario.Command) error {
 			f.Context, f.DO = b.Context, b.DO
 		case *wire.DBGet:
 			f.Context, f.DO = b.Context, b.DO
+		case *wire.DBDelete:
+			f.Context, f.DO = b.Context, b.DO
+		case *wire.DBOutcome:
+			f.Context, f.DO = b.Context, b.Tx
 		}
 		answer.Body = f
 	case "schema":

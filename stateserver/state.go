@@ -50,6 +50,7 @@ type State struct {
 	parked     map[do.ID]*parking
 	orphaned   []*parking // whose object went: released at the end of the Step
 	ghosts     ghosts
+	frosts     []*frost // held still by transactions, oldest first
 
 	// The database.
 	writers   map[do.ID]*writer
@@ -192,6 +193,11 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 		return s.unload(m, b, out)
 	case *wire.DeleteRAM:
 		return s.deleteRAM(m, b, out)
+	case *wire.DeleteDisk:
+		if b.Context == 0 && !slices.Contains(m.To, do.ObjectChannel(b.DO)) {
+			return nil // told to an audience that this State shares
+		}
+		return s.deleteDisk(m, b, out)
 	case *wire.DeleteChildren:
 		return s.deleteChildren(m, b, out)
 	case *wire.DeleteZones:
@@ -257,12 +263,18 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 	case *wire.Call:
 		return s.call(m, b, out)
 
+	// Transactions over several objects.
+	case *wire.Freeze:
+		s.freeze(b, out)
+	case *wire.Thaw:
+		s.thaw(b, out)
+
 	// Time, the schema, and the database's answers.
 	case *wire.Tick:
 		s.tick(b.Unix, out)
 	case *wire.SchemaRecord:
 		return s.schemaRecord(b, out)
-	case *wire.DBObject, *wire.Done, *wire.Failed:
+	case *wire.DBObject, *wire.DBDecided, *wire.Done, *wire.Failed:
 		if slices.Contains(m.To, s.self) {
 			s.answer(b, out)
 		}
@@ -284,6 +296,8 @@ func (s *State) answer(b wire.Body, out *wire.Outbox) {
 	switch b := b.(type) {
 	case *wire.DBObject:
 		s.loaded(b, out)
+	case *wire.DBDecided:
+		s.outcomeIs(b, out)
 	case *wire.Done:
 		s.written(b, out)
 	case *wire.Failed:
@@ -299,6 +313,7 @@ func (s *State) tick(now int64, out *wire.Outbox) {
 	s.expireCalls(out)
 	s.expireRequests(out)
 	s.expireMotions(out)
+	s.askOutcomes(out)
 	s.writeDue(out)
 	s.digestsDue(out)
 	if s.asked != 0 && s.now-s.askedAt >= schemaRetry {

@@ -50,7 +50,8 @@ func (w *writer) pending() bool { return len(w.dirty) > 0 || w.request != 0 }
 type dbRequest struct {
 	at      int64
 	writer  *writer  // a write behind
-	parking *parking // a load, a dormant set, or a unique value
+	parking *parking // a load, a dormant set, a unique value, or a deletion
+	frost   *frost   // what became of a transaction
 }
 
 // ask notes a request to the database and gives it its context.
@@ -196,12 +197,18 @@ func (s *State) drained(w *writer, out *wire.Outbox) {
 		delete(s.writers, w.id)
 	}
 	p := s.parked[w.id]
-	if p == nil || p.step != parkDrain {
-		return
-	}
-	if p.held != nil {
+	switch {
+	case p == nil:
+	case p.step == parkFrozen:
+		if f := p.frosts[w.id]; f != nil && f.draining {
+			s.still(f, out)
+		}
+	case p.step != parkDrain:
+	case p.held != nil:
 		s.askUnique(p, out)
-	} else {
+	case p.erase != nil:
+		s.askErase(p, out)
+	default:
 		s.fetch(p, out)
 	}
 }
@@ -225,6 +232,9 @@ func (s *State) written(b *wire.Done, out *wire.Outbox) {
 		s.accepted(p, b.Row, out)
 		return
 	}
+	if r.writer == nil {
+		return // no answer to what was asked
+	}
 	s.counters.Writes++
 	r.writer.row = b.Row
 	s.landed(r.writer, wire.CodeOK, "", out)
@@ -247,8 +257,12 @@ func (s *State) dbFailed(b *wire.Failed, out *wire.Outbox) {
 // dbRefused decides what becomes of a request that was not done. A write behind is sent again while the database is
 // away, and when somebody else wrote the row: the State owns the object, so its values stand (rule 138).
 func (s *State) dbRefused(r *dbRequest, code wire.Code, text string, out *wire.Outbox) {
-	if r.parking != nil {
+	switch {
+	case r.parking != nil:
 		s.parkRefused(r.parking, code, text, out)
+		return
+	case r.frost != nil:
+		r.frost.undecided(s.now)
 		return
 	}
 	w := r.writer

@@ -31,7 +31,7 @@ type DBResult struct {
 	Code   Code
 	Text   string
 	Class  uint32 // the object's; AnyClass where the operation found none
-	Row    uint64 // version of the row after the operation; with CodeConflict the current one
+	Row    uint64 // version of the row after the operation; with CodeConflict the current one; 1: the transaction is committed
 	Field  fields.Number
 	Fields fields.Map // what was asked for; with CodeConflict what is there of the compared fields
 	Rows   []DBRow

@@ -84,6 +84,7 @@ type Freeze struct {
 	Tx     do.ID
 	DO     do.ID
 	Fields fields.Map // what the transaction will set
+	By     do.Channel // who asked for the transaction
 }
 
 func (*Freeze) Type() Type       { return TypeFreeze }
@@ -93,6 +94,7 @@ func (m *Freeze) code(c *coder) {
 	c.id("tx", &m.Tx)
 	c.id("do", &m.DO)
 	c.fields("fields", &m.Fields)
+	c.channel("by", &m.By)
 }
 
 // Frozen answers Freeze: with CodeOK the row is as the object is and stays so. Any other code ends the transaction.
@@ -121,8 +123,7 @@ type Thaw struct {
 	Tx        do.ID
 	DO        do.ID
 	Committed bool
-	Row       uint64     // of the row now; 0: not known
-	By        do.Channel // who asked for the transaction
+	Row       uint64 // of the row now; 0: not known
 }
 
 func (*Thaw) Type() Type       { return TypeThaw }
@@ -133,7 +134,6 @@ func (m *Thaw) code(c *coder) {
 	c.id("do", &m.DO)
 	c.bool("committed", &m.Committed)
 	num(c, "row", &m.Row)
-	c.channel("by", &m.By)
 }
 
 // Thawed answers Thaw.

@@ -194,23 +194,26 @@ func (j *job) guardSet(d dialect, t *table) error {
 	if len(expected) == 0 && j.op.Expect == 0 {
 		return nil
 	}
-	var compared []*column
+	var cols []*column
 	for i := range t.columns {
 		if _, ok := expected[t.columns[i].field.Number]; ok {
-			compared = append(compared, &t.columns[i])
+			cols = append(cols, &t.columns[i])
 		}
 	}
-	j.guardRow(d, t, compared)
+	j.guardRow(d, t, cols)
 	j.judge = func(rows []sqlRow) error {
 		if err := j.judgeVersion(rows); err != nil {
 			return err
 		}
-		values, err := rows[0].values(compared)
+		values, err := rows[0].values(cols)
 		if err != nil {
 			return err
 		}
-		for _, col := range compared {
-			got, _ := values.Get(col.field.Number)
+		for _, col := range cols {
+			got, err := compared(j.op, col, values)
+			if err != nil {
+				return err
+			}
 			if !bytes.Equal(got, expected[col.field.Number]) {
 				j.result.Fields = values
 				return fmt.Errorf("%w: %s", database.ErrCondition, col.field)
@@ -219,6 +222,16 @@ func (j *job) guardSet(d dialect, t *table) error {
 		return nil
 	}
 	return nil
+}
+
+// compared is what a row has in a field that is compared.
+func compared(op *database.Op, col *column, values fields.Map) ([]byte, error) {
+	got, ok := values.Get(col.field.Number)
+	_, equal := op.Equals.Get(col.field.Number)
+	if !ok && equal && op.Initial && col.field.Initial() != nil {
+		return col.normal(col.field.Initial())
+	}
+	return got, nil
 }
 
 // expectations returns what the compared fields must have: an encoding, or nil for absent. Equals wins over Empty.

@@ -37,6 +37,7 @@ type AI struct {
 	early      []wire.Message    // that came before the schema, and wait for it
 	lost       map[uint32]*write // that a lost link settled: an answer may come all the same
 	reloads    map[uint32]do.ID  // objects that are asked for in full
+	trades     []*trade          // transactions without an answer
 
 	creates  map[uint32]*object
 	makers   map[*object][]*waiter
@@ -282,6 +283,8 @@ func contextOf(b wire.Body) (uint32, bool) {
 		return b.Context, true
 	case *wire.DBFound:
 		return b.Context, true
+	case *wire.DBDecided:
+		return b.Context, true
 	case *wire.NetworkAddress:
 		return b.Context, true
 	case *wire.SessionInterestDone:
@@ -394,6 +397,7 @@ func (a *AI) hearUpdate(m wire.Message, b *wire.Update) {
 	o.version = b.Version
 	o.place()
 	if m.From == a.channel {
+		a.hearTrade(b.DO, b.Fields)
 		a.hearOwn(o, b.Fields)
 	} else {
 		a.update(o, b.Fields, Caller{Channel: m.From})

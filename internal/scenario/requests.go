@@ -24,7 +24,7 @@ import (
 //	setai avatar1 ai=ai2 / setai avatar1 inherit / getai avatar1
 //	setowner avatar1 owner=client1 / getowner avatar1
 //	askheld avatar1 owner=client1 ai=ai1
-//	delete avatar1 / deletechildren street / deletezones street zones=20,21 / deleteai ai1 to=avatar1
+//	delete avatar1 / deletedisk avatar1 / deletechildren street / deletezones street zones=20,21 / deleteai ai1 to=avatar1
 //	count street zones=20,21 / childcount street / activezones street / getclass avatar1
 //	query street zones=20,21 / ask street zones=20 dos=avatar1 asker=agent1 / children street
 //	call avatar1 Buy {Item:"hat"} caller=client1 deadline=500ms
@@ -132,6 +132,8 @@ func bare(name string, id do.ID, context uint32) wire.Body {
 		return &wire.GetOwner{Context: context, DO: id}
 	case "delete":
 		return &wire.DeleteRAM{Context: context, DO: id}
+	case "deletedisk":
+		return &wire.DeleteDisk{Context: context, DO: id}
 	case "deletechildren":
 		return &wire.DeleteChildren{Context: context, Parent: id}
 	case "children":

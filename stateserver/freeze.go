@@ -1,0 +1,151 @@
+package stateserver
+
+import (
+	"slices"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
+	"github.com/otpd/otpd/wire"
+)
+
+// frost is an object that a transaction over several objects holds still: its row is as it is in memory, and every
+// message for it waits until the database role has said what became of the transaction. The object itself may go
+// meanwhile, or not be in memory at all: the row is what counts.
+type frost struct {
+	tx       do.ID
+	id       do.ID
+	by       do.Channel // who asked for the transaction
+	fields   fields.Map
+	draining bool  // earlier writes are on their way
+	at       int64 // since when nothing was heard
+	asked    bool  // what became of it
+	over     bool
+}
+
+// freeze holds an object still, or says why not.
+func (s *State) freeze(b *wire.Freeze, out *wire.Outbox) {
+	p := s.parked[b.DO]
+	code, text := s.checkFreeze(b, p)
+	if code != wire.CodeOK {
+		out.SendTo(database, s.self, &wire.Frozen{Tx: b.Tx, DO: b.DO, Code: code, Text: text})
+		return
+	}
+	f := &frost{tx: b.Tx, id: b.DO, by: b.By, fields: b.Fields, at: s.now}
+	if p == nil {
+		p = &parking{ids: []do.ID{b.DO}, step: parkFrozen, frosts: make(map[do.ID]*frost)}
+		s.begin(p)
+	}
+	p.frosts[b.DO] = f
+	s.frosts = append(s.frosts, f)
+	if w := s.writers[b.DO]; w != nil && w.pending() {
+		f.draining = true
+		s.send(w, out)
+		return
+	}
+	s.still(f, out)
+}
+
+// checkFreeze looks at what a transaction wants of an object. p is where the object waits for another transaction, or
+// behind an object that does.
+func (s *State) checkFreeze(b *wire.Freeze, p *parking) (code wire.Code, text string) {
+	switch {
+	case s.cfg.NoDatabase:
+		return wire.CodeNotDB, "there is no database"
+	case b.DO.IsZero() || !s.mine(b.DO):
+		return wire.CodeOtherPartition, ""
+	case p != nil && p.frosts[b.DO] != nil:
+		return wire.CodeOverload, "another transaction holds it"
+	}
+	o := s.objects[b.DO]
+	if o == nil || b.Fields.Len() == 0 {
+		return wire.CodeOK, ""
+	}
+	if o.writer() == nil {
+		return wire.CodeNotDB, ""
+	}
+	c, code, text := s.check(o.class, b.Fields)
+	if code != wire.CodeOK {
+		return code, text
+	}
+	for i := range c.found {
+		if f := c.found[i].field; f.Kind != do.FieldState || !f.Keywords.Has(fields.DB) {
+			return wire.CodeNoField, f.Name + " is no db field"
+		}
+	}
+	return wire.CodeOK, ""
+}
+
+// still says that the object is.
+func (s *State) still(f *frost, out *wire.Outbox) {
+	f.draining = false
+	out.SendTo(database, s.self, &wire.Frozen{Tx: f.tx, DO: f.id, Epoch: s.cfg.Epoch})
+}
+
+// thaw ends what freeze began. It may come while the order to freeze still waits: then that is forgotten.
+func (s *State) thaw(b *wire.Thaw, out *wire.Outbox) {
+	p := s.parked[b.DO]
+	if p != nil {
+		if f := p.frosts[b.DO]; f != nil && f.tx == b.Tx {
+			s.melt(p, f, b.Committed, b.Row, out)
+		} else {
+			p.queue = slices.DeleteFunc(p.queue, func(m wire.Message) bool {
+				order, ok := m.Body.(*wire.Freeze)
+				return ok && order.Tx == b.Tx && order.DO == b.DO
+			})
+		}
+	}
+	out.SendTo(database, s.self, &wire.Thawed{Tx: b.Tx, DO: b.DO})
+	if p != nil {
+		s.releaseFrozen(p, out)
+	}
+}
+
+// melt applies and broadcasts what was committed, in the name of who asked.
+func (s *State) melt(p *parking, f *frost, committed bool, row uint64, out *wire.Outbox) {
+	f.over = true
+	delete(p.frosts, f.id)
+	s.frosts = slices.DeleteFunc(s.frosts, func(o *frost) bool { return o == f })
+	o := s.objects[f.id]
+	if o == nil || !committed || o.writer() == nil {
+		return
+	}
+	o.writer().row = row
+	if f.fields.Len() == 0 {
+		return
+	}
+	if c, code, _ := s.check(o.class, f.fields); code == wire.CodeOK {
+		s.apply(o, f.fields, c, f.by, false, out)
+	}
+}
+
+// releaseFrozen goes on with what waited, if no transaction holds any of it.
+func (s *State) releaseFrozen(p *parking, out *wire.Outbox) {
+	if p.step == parkFrozen && len(p.frosts) == 0 {
+		s.release(p, out)
+	}
+}
+
+// askOutcomes asks what became of transactions of which nothing was heard for long.
+func (s *State) askOutcomes(out *wire.Outbox) {
+	for _, f := range s.frosts {
+		if f.asked || s.now-f.at < int64(s.cfg.AnswerTimeout) {
+			continue
+		}
+		f.asked = true
+		out.SendTo(database, s.self, &wire.DBOutcome{Context: s.ask(&dbRequest{frost: f}), Tx: f.tx})
+	}
+}
+
+// outcomeIs takes the answer.
+func (s *State) outcomeIs(b *wire.DBDecided, out *wire.Outbox) {
+	r := s.answered(b.Context)
+	if r == nil || r.frost == nil || r.frost.over {
+		return
+	}
+	p := s.parked[r.frost.id]
+	s.melt(p, r.frost, b.Committed, 0, out)
+	s.releaseFrozen(p, out)
+}
+
+// undecided is called when the question for an outcome was not answered: it is asked again.
+func (f *frost) undecided(now int64) { f.asked, f.at = false, now }
