@@ -43,7 +43,7 @@ type process struct {
 }
 
 // patience is how long a process may take for what it does at once: other tests share the processors.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // start runs a program with env added to the environment.
 func start(t *testing.T, env []string, program string, args ...string) *process {

@@ -143,7 +143,7 @@ func (v *visit) enter(ctx context.Context) error {
 }
 
 // embodyTime is how long the avatar may take to get from its State to here.
-const embodyTime = 5 * time.Second
+const embodyTime = 30 * time.Second
 
 // embody waits until the avatar is here and one's own. The answer to Enter and the avatar come from two places.
 func (v *visit) embody(ctx context.Context, id do.ID) error {
@@ -197,7 +197,7 @@ func (v *visit) observe() {
 }
 
 // settleTime is how long what is in flight may take.
-const settleTime = 5 * time.Second
+const settleTime = 30 * time.Second
 
 // settle waits until nothing is in flight. A bot that was stopped then stays, without a word, until the session ends.
 func (v *visit) settle(ctx context.Context) error {

@@ -46,6 +46,7 @@ type demo struct {
 	stopBots context.CancelFunc
 	wg       sync.WaitGroup
 
+	stood   standstill
 	settled time.Time // end of the login phase
 	before  sum       // what there was then
 }
@@ -117,6 +118,7 @@ func (d *demo) startWorld(ctx context.Context) (err error) {
 func (d *demo) startBots() {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stopBots = stop
+	d.wg.Go(func() { d.stood.watch(ctx) })
 	addrs := d.world.addrs()
 	dialer := new(client.Dialer)
 	for i := range d.opts.Bots {
@@ -170,85 +172,28 @@ func (d *demo) watch(ctx context.Context) {
 
 // finish brings the world to rest, compares, and sums up.
 func (d *demo) finish() (Summary, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*restTime)
 	defer cancel()
 	moving := d.sum()
 	if d.settled.IsZero() {
 		d.settled = time.Now()
 	}
-	measured := time.Since(d.settled)
-	for _, b := range d.bots {
-		b.Stop()
-	}
-	var failure error
-	for _, b := range d.bots {
-		if err := b.Rest(ctx); err != nil {
-			failure = errors.Join(failure, fmt.Errorf("%s does not come to rest: %w", b.Name(), err))
-		}
-	}
-	if err := d.quiet(ctx); err != nil {
-		failure = errors.Join(failure, err)
-	}
-	watchers, err := d.views(ctx)
-	failure = errors.Join(failure, err)
-	truth, err := d.world.truth(ctx)
-	failure = errors.Join(failure, err)
-	stats, err := d.world.stats(ctx)
-	failure = errors.Join(failure, err)
+	measured, stood := time.Since(d.settled), d.stood.sum()
 	schema, err := schema()
-	failure = errors.Join(failure, err)
-	if failure != nil {
-		return Summary{}, failure
+	if err = errors.Join(d.rest(ctx), err); err != nil {
+		return Summary{}, err
 	}
-	diffs := Compare(truth, schema, watchers)
-	for _, line := range diffs {
+	f, err := d.compare(ctx, schema)
+	if err != nil {
+		return Summary{}, err
+	}
+	for _, line := range f.diffs {
 		d.say("diverged: %s", line)
 	}
 	persisted, err := d.receipts.compare(d.bots)
-	s := d.summary(moving, measured, stats, truth, watchers, len(diffs), persisted)
+	s := d.summary(moving, measured, &f, persisted)
+	s.StoodStill = stood.Seconds()
 	return s, errors.Join(err, s.judge(d.opts, measured))
-}
-
-// quiet waits until the world has settled: half a second without a delivery, and 1.5 s since the movement ended, so
-// that the digests have run; 5 s at most.
-func (d *demo) quiet(ctx context.Context) error {
-	began := time.Now()
-	last, since := d.sum().deliveries, began
-	look := time.NewTicker(20 * time.Millisecond)
-	defer look.Stop()
-	for {
-		select {
-		case now := <-look.C:
-			if n := d.sum().deliveries; n != last {
-				last, since = n, now
-			}
-			if now.Sub(since) >= 1500*time.Millisecond {
-				return nil
-			}
-			if now.Sub(began) > 5*time.Second {
-				return errors.New("the world does not go quiet within 5 s after all movement ended")
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// views takes each bot's view, once.
-func (d *demo) views(ctx context.Context) ([]Watcher, error) {
-	var out []Watcher
-	for _, b := range d.bots {
-		v, err := b.View(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", b.Name(), err)
-		}
-		w := Watcher{Name: v.Name, Session: do.Session(v.Session.ID), Objects: v.Objects}
-		for _, in := range v.Interests {
-			w.Interests = append(w.Interests, Zones(in))
-		}
-		out = append(out, w)
-	}
-	return out, nil
 }
 
 // tidyRecord keeps the recordings of a run that failed, and says where they are.

@@ -32,7 +32,8 @@ type Summary struct {
 	PersistedAccounts int     `json:"persisted_accounts"`
 	ClockErrorP99     float64 `json:"clock_error_ms_p99"`
 	MeanInView        float64 `json:"mean_in_view"`
-	Seconds           float64 `json:"seconds"` // measured, without the login phase
+	Seconds           float64 `json:"seconds"`       // measured, without the login phase
+	StoodStill        float64 `json:"stood_still_s"` // how long this machine let the bots wait to run, until they were to rest
 	Repairs           uint64  `json:"repairs"`
 	Gaps              uint64  `json:"gaps"`
 	Panics            uint64  `json:"frame_panics"`
@@ -95,26 +96,26 @@ func line(at time.Duration, s, last sum, stats daemon.Stats) string {
 }
 
 // summary sums up: moving is what had been done when movement ended.
-func (d *demo) summary(moving sum, measured time.Duration, stats daemon.Stats, truth []daemon.Object, watchers []Watcher, diverged, persisted int) Summary {
+func (d *demo) summary(moving sum, measured time.Duration, f *finding, persisted int) Summary {
 	end := d.sum()
 	latency := moving.latency
 	if d.before.latency != nil {
 		latency.Subtract(d.before.latency)
 	}
 	s := Summary{
-		Bots: d.opts.Bots, Objects: len(truth), Partitions: stats.Partitions, PartitionsUsed: partitionsOf(truth),
+		Bots: d.opts.Bots, Objects: len(f.truth), Partitions: f.stats.Partitions, PartitionsUsed: partitionsOf(f.truth),
 		Updates: end.updates, Deliveries: end.deliveries, Datagrams: end.datagrams,
 		P50: ms(latency.Quantile(0.5)), P99: ms(latency.Quantile(0.99)),
 		ZoneChanges: end.zones, InterestsOpened: end.opened, InterestsDone: end.done,
 		CallsOK: end.callsOK, CallsFailed: end.callsFailed, Relogins: end.relogins, SessionsFailed: end.failures,
-		Diverged: diverged, PersistedAccounts: persisted, ClockErrorP99: ms(end.clock.Quantile(0.99)),
+		Diverged: len(f.diffs), PersistedAccounts: persisted, ClockErrorP99: ms(end.clock.Quantile(0.99)),
 		Seconds: measured.Seconds(), Seed: d.opts.Seed,
 	}
 	if end.viewSeen > 0 {
 		s.MeanInView = float64(end.viewSum) / float64(end.viewSeen)
 	}
-	for _, a := range stats.Agents {
-		s.Sessions += a.Sessions
+	s.Sessions = f.sessions()
+	for _, a := range f.stats.Agents {
 		s.Datagrams += a.DatagramsIn
 		s.Repairs += a.Repairs
 		s.Gaps += a.Gaps
@@ -138,7 +139,7 @@ func partitionsOf(truth []daemon.Object) int {
 var ErrWorld = errors.New("the world was not as it should be")
 
 // judge says what is wrong with a run: any divergence, an interest that was not completed, a call that failed; and,
-// in runs of 5 s and more, too little of what makes a world.
+// in runs of 5 s and more, too little of what makes a world, if the machine let it run for four fifths of the time.
 func (s *Summary) judge(opts Options, measured time.Duration) error {
 	var errs []error
 	bad := func(format string, args ...any) {
@@ -162,7 +163,7 @@ func (s *Summary) judge(opts Options, measured time.Duration) error {
 	if s.Sessions != s.Bots {
 		bad("%d sessions at the end for %d bots", s.Sessions, s.Bots)
 	}
-	if opts.For < 5*time.Second || s.Bots == 0 {
+	if opts.For < 5*time.Second || s.Bots == 0 || s.StoodStill > measured.Seconds()/5 {
 		return errors.Join(errs...)
 	}
 	// What 100 bots do in 10 s, of which the login phase takes 2.
@@ -191,8 +192,8 @@ func (s *Summary) Text() string {
   %d updates, %d deliveries, %d datagrams; latency p50 %.2f ms, p99 %.2f ms; clock error p99 %.3f ms
   %d zone changes, %d of %d interest operations done, %.1f objects in view on average
   %d calls answered, %d failed; %d logouts with return; %d sessions failed; %d accounts of earlier runs found
-  %d views repaired, %d gaps; diverged: %d
+  this machine stood still for %.1f s; %d views repaired, %d gaps; diverged: %d
 `, s.Bots, s.Sessions, s.Objects, s.PartitionsUsed, s.Seconds, s.Seed, s.Updates, s.Deliveries, s.Datagrams, s.P50, s.P99, s.ClockErrorP99,
 		s.ZoneChanges, s.InterestsDone, s.InterestsOpened, s.MeanInView, s.CallsOK, s.CallsFailed, s.Relogins, s.SessionsFailed,
-		s.PersistedAccounts, s.Repairs, s.Gaps, s.Diverged)
+		s.PersistedAccounts, s.StoodStill, s.Repairs, s.Gaps, s.Diverged)
 }
