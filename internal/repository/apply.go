@@ -148,7 +148,10 @@ func (s *State) enter(e entry, mark func(o *object)) (*object, error) {
 			s.embody(o)
 		}
 	}
-	fresh = fresh || o.told && !o.entered
+	if !fresh && o.told && !o.entered {
+		fresh = true
+		s.blank(o) // what this side wrote while it was only declared is in the entry, or somebody else's since
+	}
 	mark(o)
 	if e.version.Compare(o.version) > 0 {
 		o.version = e.version
@@ -180,6 +183,15 @@ func (s *State) enter(e entry, mark func(o *object)) (*object, error) {
 		}
 	}})
 	return o, nil
+}
+
+// blank forgets the values of fields without own writes in flight.
+func (s *State) blank(o *object) {
+	for _, f := range o.class.Stored() {
+		if o.vals[f.Slot] != nil && o.pendingOf(f.Number) == nil {
+			s.set(o, f, nil)
+		}
+	}
 }
 
 // embody makes the Go object of a record, if the game has a type for the class.

@@ -47,6 +47,24 @@ func TestRule89Declared(t *testing.T) {
 	require.ErrorIs(t, b.Save(), do.ErrDetached)
 }
 
+// rule 89: of an object that is only declared a client knows what it wrote itself, but not what became of it. What the
+// entry says holds, required or not.
+func TestRule89WrittenBeforeItEntered(t *testing.T) {
+	x := newClientTest(t)
+	id := do.NewID(2, 1, 1)
+	x.feed(&wire.ClientDeclare{Alias: 7, DO: id, Class: x.class.Number()})
+	a := x.c.Find(id).(*AvatarCL)
+	a.Mood, a.Name = "glad", "Sam"
+	require.NoError(t, a.Save())
+	set := x.sent()[0].(*wire.ClientSet)
+	x.feed(&wire.ClientDone{Context: set.Context, Version: do.Version{Inc: 1, N: 2}})
+	a.Name = "Kim"
+	require.NoError(t, a.Save())
+	require.Same(t, a, x.enter(7, 1, false, "Name", "Flippy", "HP", 15, "Mood", "sad"))
+	require.Equal(t, "sad", a.Mood)
+	require.Equal(t, "Kim", a.Name, "its write is under way")
+}
+
 // rule 89: declared and seen are two things: either goes without the other.
 func TestRule89DeclaredInView(t *testing.T) {
 	x := newClientTest(t)

@@ -32,8 +32,14 @@ func (a *actor) actAI() {
 			a.askSomebody()
 		case n < 84:
 			a.payFromVault()
-		case n < 92:
+		case n < 91:
 			a.useDatabase()
+		case n < 94:
+			a.declareSomething()
+		case n < 96:
+			a.grantSomething()
+		case n < 97:
+			a.clearSomething()
 		default:
 			a.misbehave()
 		}
@@ -92,9 +98,7 @@ func (a *actor) makeSomething() {
 		at.Owner = a.w.somebody()
 	}
 	if a.w.chance(30) {
-		p := do.New[placeAI]()
-		p.life.p, p.Name = a, "place"
-		a.create(p, at, "place")
+		a.makePlace(at)
 		return
 	}
 	v := do.New[avatarAI]()

@@ -81,19 +81,30 @@ func (c *actor) lookAround() {
 	}
 	i := c.w.rand.IntN(len(c.handles))
 	h := c.handles[i]
-	pending := false
-	if done, _ := h.Done(); !done {
-		pending = true
-	}
+	done, _ := h.Done()
+	pending := !done
 	if h.Closed() || c.w.chance(35) {
 		c.handles = append(c.handles[:i:i], c.handles[i+1:]...)
-		if !h.Closed() {
-			c.attempt("close interest", h.Remove())
-			if pending {
-				c.w.count.PendingRemoved++
+		if h.Closed() {
+			return
+		}
+		parent, zones := h.Where()
+		c.attempt("close interest", h.Remove())
+		if pending {
+			c.w.count.PendingRemoved++
+		}
+		if c.w.chance(30) {
+			h, err := c.client.AddInterest(parent, zones...)
+			c.attempt("interest again", err)
+			if err == nil {
+				c.w.count.Reopened++
+				c.handles = append(c.handles, h)
 			}
 		}
 		return
+	}
+	if pending {
+		c.w.count.PendingAltered++
 	}
 	if parent, _ := h.Where(); c.w.chance(50) {
 		at.Parent = parent
@@ -135,6 +146,12 @@ func (c *actor) setSeen() {
 		x.Mood = text
 		if c.w.chance(30) {
 			x.Name = text
+		}
+		if c.w.chance(30) {
+			x.Title = text + pick(c.w, []string{"", "x", "xy"})
+		}
+		if c.granted[x.ID()] && c.w.chance(50) {
+			x.Secret = text
 		}
 		c.attempt("save", x.Save())
 	}
@@ -202,7 +219,7 @@ func (c *actor) askSeen() {
 	}, c.called)
 }
 
-// attack sends what no client may send. None of it may reach a State: see agentSent.
+// attack sends what no client may send.
 func (c *actor) attack() {
 	alias := uint32(1 << 30)
 	if x := c.seen(anything); x != nil {

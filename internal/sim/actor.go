@@ -31,6 +31,7 @@ type actor struct {
 	dialled  int
 	entering bool // its login is under way
 	handles  []*repository.Handle
+	granted  map[do.ID]bool // objects whose Secret it may set
 
 	generated, ended int // lives of objects
 }
@@ -80,7 +81,7 @@ func (w *world) startAI(i int) {
 	a := &actor{w: w, place: i, instance: do.NewID(0, w.now/ms, w.rand.Uint64())}
 	a.name = w.name(a.instance, fmt.Sprint("ai", i+1, "."))
 	a.ai = repository.NewAI(a.config(do.SideAI), repository.AIConfig{Instance: a.instance})
-	a.part = w.net.join(a.name, true, func(m wire.Message) { a.run(func() { a.ai.Step(m, w.now) }) })
+	a.part = w.net.join(a.name, true, func(m wire.Message) { a.run(func() { a.ai.Step(m, w.now+a.part.skew) }) })
 	w.ais[i] = a
 	a.run(func() { a.ai.Start(w.now) })
 	a.run(func() { a.ai.OnReady(a.settle) })
@@ -213,18 +214,22 @@ func (c *actor) dial() {
 		c.w.count.Redials++
 	}
 	a := c.w.agents[c.w.rand.IntN(len(c.w.agents))]
+	if a.gone {
+		c.w.after(c.w.within(500*ms), c.dial) // nobody is there
+		return
+	}
 	id := do.NewID(0, c.w.now/ms, c.w.rand.Uint64())
 	c.w.name(id, c.name+".")
 	c.client = repository.NewClient(c.config(do.SideClient), repository.ClientConfig{Datagrams: c.w.chance(80)})
 	c.conn = &conn{w: c.w, agent: a, who: c, session: id}
 	c.conn.view = view{c: c.conn}
-	c.entering, c.handles, c.generated, c.ended = false, nil, 0, 0
+	c.entering, c.handles, c.generated, c.ended, c.granted = false, nil, 0, 0, map[do.ID]bool{}
 	a.conns[id] = c.conn
 	datagrams := c.w.chance(80)
 	opened := c.conn
 	c.conn.up = c.w.now + c.w.delay()
 	c.w.at(c.conn.up, func() {
-		if opened.closed {
+		if opened.closed || a.gone {
 			return
 		}
 		a.step(wire.Message{Body: &wire.SessionOpened{Session: id, Remote: c.name, Local: a.name, Datagrams: datagrams}})
@@ -262,7 +267,7 @@ func (a *actor) checkLives() {
 	}
 	names := ""
 	for _, v := range state.View() {
-		if v.ID != gateID {
+		if v.ID != gateID && (v.Visible || v.Owned || v.AI || v.Pending) {
 			n++
 			names += " " + a.w.nameOf(v.ID)
 		}

@@ -47,7 +47,7 @@ func (a *agent) tick() {
 		}
 		_ = a.state.Step(wire.Message{Body: &wire.SessionDrained{Session: b.Session, Pending: unread}}, &a.out)
 	}
-	_ = a.state.Step(wire.Message{Body: &wire.Tick{Unix: a.w.now}}, &a.out)
+	_ = a.state.Step(a.w.tickOf(a.participant), &a.out)
 	a.flush()
 }
 
@@ -176,7 +176,9 @@ func (c *conn) end(err error) {
 	c.w.record("hangs up", c.who.name, "", wire.Message{})
 	delete(c.agent.conns, c.session)
 	c.w.after(c.w.delay(), func() {
-		c.agent.step(wire.Message{Body: &wire.SessionClosed{Session: c.session, Reason: err.Error()}})
+		if !c.agent.gone {
+			c.agent.step(wire.Message{Body: &wire.SessionClosed{Session: c.session, Reason: err.Error()}})
+		}
 	})
 	c.who.lost(err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/otpd/otpd/do"
@@ -33,6 +34,7 @@ type Avatar struct {
 	Mood   string                  `do:"ram,broadcast,clsend,airecv,max=16"`
 	Secret string                  `do:"ram,ownrecv,ownsend,airecv,max=16"`
 	Nick   string                  `do:"ram,db,broadcast,airecv,unique,max=16"`
+	Title  string                  `do:"ram,broadcast,airecv,clsend,review,max=16"`
 	Say    do.Event[string]        `do:"broadcast,clsend,airecv,max=40"`
 	Ask    do.Call[uint32, uint32] `do:"clsend"`
 	Dare   do.Call[uint32, uint32] `do:"ownrecv"`
@@ -110,6 +112,15 @@ type avatarAI struct {
 func (x *avatarAI) OnGenerate() { x.life.generated(&x.Object) }
 func (x *avatarAI) OnDisable()  { x.life.ended(&x.Object) }
 func (x *avatarAI) OnDelete()   { x.life.ended(&x.Object) }
+
+// CleanTitle makes something else of a client's title, or refuses it.
+func (x *avatarAI) CleanTitle(title string) (string, error) {
+	x.life.p.w.count.Reviewed++
+	if len(title)%4 == 0 {
+		return "", errNo
+	}
+	return strings.ToUpper(title), nil
+}
 
 // OnSay answers a shout by a mood, now and then.
 func (x *avatarAI) OnSay(ctx context.Context, text string) error {

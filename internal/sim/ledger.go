@@ -64,7 +64,8 @@ func (l *ledger) asked(to *participant, asker do.Channel, context uint32) {
 
 // responsible reports whether a participant is where a request of this kind is answered.
 func (w *world) responsible(to *participant, m wire.Message) bool {
-	if _, call := m.Body.(*wire.Call); call {
+	switch m.Body.(type) {
+	case *wire.Call, *wire.SetFields: // what the State passes on, it answers
 		return m.To[0].Kind != do.KindAI && m.To[0].Kind != do.KindSession
 	}
 	return true
@@ -130,6 +131,16 @@ func askedIn(b wire.Body) (uint32, bool) {
 	case *wire.GetZonesObjects:
 		return b.Context, true
 	case *wire.SetState:
+		return b.Context, true
+	case *wire.DeclareObject:
+		return b.Context, true
+	case *wire.UndeclareObject:
+		return b.Context, true
+	case *wire.SetFieldsSendable:
+		return b.Context, true
+	case *wire.DeleteChildren:
+		return b.Context, true
+	case *wire.DeleteZones:
 		return b.Context, true
 	case *wire.AddSessionObject:
 		return b.Context, true
@@ -214,6 +225,9 @@ func (w *world) observeSent(from *participant, m wire.Message) {
 		}
 	case *wire.SetFields:
 		for _, a := range w.agents {
+			if a.participant != from {
+				continue
+			}
 			if c := a.conns[m.From.ID]; c != nil && m.From.Kind == do.KindSession {
 				c.view.forwarded(b)
 			}
@@ -222,7 +236,26 @@ func (w *world) observeSent(from *participant, m wire.Message) {
 		if w.ownerBusy(b.DO) {
 			w.count.OwnerChangesInFlight++
 		}
+	case *wire.SetAI:
+		if w.aiBusy(b.DO) {
+			w.count.AIChangesInFlight++
+		}
 	}
+}
+
+// aiBusy reports whether an AI that runs the object has a write of it under way.
+func (w *world) aiBusy(id do.ID) bool {
+	for _, a := range w.ais {
+		if a == nil {
+			continue
+		}
+		for _, v := range a.ai.View() {
+			if v.ID == id && v.AI && v.Pending {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // ownerBusy reports whether a client that owns the object has a write of it under way.

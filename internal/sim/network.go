@@ -19,6 +19,7 @@ type participant struct {
 	receive func(m wire.Message)
 	links   []*link // to the others, by their index
 	far     bool    // on a node of its own: the links to it can be lost
+	skew    int64   // what its clock is ahead, nanoseconds
 }
 
 // link is the way from one participant to another. What is on it arrives in order.
@@ -34,6 +35,8 @@ type network struct {
 	table *messagedirector.Table
 	all   []*participant
 	buf   []byte
+
+	hosted map[*participant][]do.Range // by those that are gone; only looked up
 }
 
 func (n *network) join(name string, far bool, receive func(wire.Message)) *participant {
@@ -156,6 +159,7 @@ func (n *network) arrive(from, to *participant, m wire.Message, encoded []byte) 
 // leave takes a participant out: nothing reaches it any more, and its post-removes are routed (rule 12).
 func (n *network) leave(p *participant) {
 	n.w.record("leaves", p.name, "", wire.Message{})
+	n.hosted[p] = n.table.Hosts(p.member)
 	_, will := n.table.Leave(p.member)
 	for _, m := range will {
 		n.w.ledger.sent(m)
@@ -167,6 +171,18 @@ func (n *network) leave(p *participant) {
 		}
 	}
 	p.gone = true
+	n.dead(p)
+}
+
+// dead tells all others that a participant is gone for good, each when all has arrived that it sent there.
+func (n *network) dead(p *participant) {
+	m := linkLost(p, n.hosted[p])
+	m.Body.(*wire.LinkLost).Dead = true
+	for _, q := range n.all {
+		if !q.gone {
+			n.tell(n.link(p, q), q, max(n.w.now, n.link(p, q).last)+n.w.delay(), m)
+		}
+	}
 }
 
 // cut loses the links of a participant to all others, for a while.

@@ -38,13 +38,22 @@ type Counters struct {
 	MovesInOpening       int // an object moved from or to a zone that was being opened
 	CrossPartitionMoves  int // to a parent in another partition
 	PendingRemoved       int // a handle was removed before its opening was done
+	PendingAltered       int // a handle was altered before its opening was done
+	Reopened             int // a handle was opened where one was just closed
 	OwnerChangesInFlight int // the owner changed again, or while a set of the old one was under way
+	AIChangesInFlight    int // the same of AIs
+	ChildrenFirst        int // children that were made before their parent
+	Declared             int // objects that were declared to a client
+	Granted              int // fields that were granted to a client
+	Reviewed             int // values of clients that an AI reviewed
 	AliasesReused        int
 	DatagramsLost        int
 	LinksLost            int
 	StateLinksLost       int // among them, between States
 	MessagesLost         int
 	AIsDied              int
+	AgentsDied           int
+	ClockJumps           int
 	Redials              int // sessions of a client after its first
 	Ejects               int // of clients that misbehaved or did not read
 	Refused              int // messages that a State refused
@@ -63,6 +72,15 @@ func (c *Counters) Table() []Count {
 		{"moves during an opening", c.MovesInOpening, true},
 		{"cross-partition moves", c.CrossPartitionMoves, true},
 		{"handles removed while pending", c.PendingRemoved, true},
+		{"handles altered while pending", c.PendingAltered, true},
+		{"handles opened again", c.Reopened, true},
+		{"AI changes in flight", c.AIChangesInFlight, true},
+		{"children before their parents", c.ChildrenFirst, true},
+		{"declared objects", c.Declared, true},
+		{"granted fields", c.Granted, true},
+		{"reviewed values", c.Reviewed, true},
+		{"clock jumps", c.ClockJumps, true},
+		{"agents that died", c.AgentsDied, true},
 		{"owner changes in flight", c.OwnerChangesInFlight, true},
 		{"aliases used again", c.AliasesReused, true},
 		{"lost datagrams", c.DatagramsLost, true},
@@ -95,6 +113,15 @@ func (c *Counters) Add(o Counters) {
 	c.MovesInOpening += o.MovesInOpening
 	c.CrossPartitionMoves += o.CrossPartitionMoves
 	c.PendingRemoved += o.PendingRemoved
+	c.PendingAltered += o.PendingAltered
+	c.Reopened += o.Reopened
+	c.AIChangesInFlight += o.AIChangesInFlight
+	c.ChildrenFirst += o.ChildrenFirst
+	c.Declared += o.Declared
+	c.Granted += o.Granted
+	c.Reviewed += o.Reviewed
+	c.AgentsDied += o.AgentsDied
+	c.ClockJumps += o.ClockJumps
 	c.OwnerChangesInFlight += o.OwnerChangesInFlight
 	c.AliasesReused += o.AliasesReused
 	c.DatagramsLost += o.DatagramsLost

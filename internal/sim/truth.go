@@ -218,6 +218,9 @@ func (w *world) judgeView(t truth, a *actor, covered map[do.Location]bool, me do
 		if v.ID == gateID {
 			continue
 		}
+		if v.Declared && !v.Visible && !v.Owned {
+			continue // of which a client knows no values, nor whether it exists
+		}
 		have[v.ID] = v
 		if _, ok := t.objects[v.ID]; !ok {
 			w.problem("%s has %s, which does not exist (%s)", a.name, w.nameOf(v.ID), holds(&v))

@@ -29,8 +29,8 @@ type added struct {
 
 // aliased is what an alias means to the client.
 type aliased struct {
-	id          do.ID
-	seen, owned bool
+	id                do.ID
+	seen, owned, told bool
 }
 
 // wait is a request of a client.
@@ -155,6 +155,13 @@ func (v *view) frame(f wire.Frame) {
 		}
 	case *wire.ClientEnterOwner:
 		v.enters(f.Alias, f.DO).owned = true
+	case *wire.ClientDeclare:
+		v.enters(f.Alias, f.DO).told = true
+	case *wire.ClientUndeclare:
+		if a := v.known(f.Alias, "undeclare"); a != nil {
+			a.told = false
+			v.forget(f.Alias, a)
+		}
 	case *wire.ClientLeave:
 		if a := v.known(f.Alias, "leave"); a != nil {
 			if !a.seen {
@@ -242,7 +249,7 @@ func (v *view) known(alias uint32, what string) *aliased {
 }
 
 func (v *view) forget(alias uint32, a *aliased) {
-	if !a.seen && !a.owned {
+	if !a.seen && !a.owned && !a.told {
 		delete(v.aliases, alias)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/otpd/otpd/clientagent"
@@ -24,16 +25,17 @@ type world struct {
 	hash  hash.Hash
 	steps int
 
-	net     network
-	states  []*shard
-	agents  []*agent
-	db      *databaseRole
-	tool    *participant
-	tools   uint32   // requests of the tool
-	ais     []*actor // by place; one that died is replaced
-	clients []*actor
-	game    *do.Registry
-	running *actor // whose repository runs now
+	net        network
+	states     []*shard
+	agents     []*agent
+	everyAgent []*agent // those that died, too
+	db         *databaseRole
+	tool       *participant
+	tools      uint32   // requests of the tool
+	ais        []*actor // by place; one that died is replaced
+	clients    []*actor
+	game       *do.Registry
+	running    *actor // whose repository runs now
 
 	ids     []do.ID // of everything that was made or is to be made, in this order
 	stored  []do.ID // what the database has
@@ -91,7 +93,7 @@ func newWorld(seed uint64, opts Options) (*world, error) {
 	}
 	w.now = epoch
 	w.trace.names = map[do.ID]string{gateID: "gate"}
-	w.net = network{w: w, table: messagedirector.NewTable(seed)}
+	w.net = network{w: w, table: messagedirector.NewTable(seed), hosted: map[*participant][]do.Range{}}
 	w.ledger.w, w.watch.w, w.watch.present = w, w, map[do.ID]presence{}
 	var err error
 	if w.game, err = w.registry(); err != nil {
@@ -115,6 +117,7 @@ func (w *world) build() error {
 		}
 	}
 	for i := range agentCount {
+		w.agents = append(w.agents, nil)
 		if err := w.buildAgent(i); err != nil {
 			return err
 		}
@@ -179,7 +182,7 @@ func (w *world) flushDatabase() {
 			w.steps++
 			w.record("", "backend", d.name, m)
 			_ = d.state.Step(m, &d.out)
-			_ = d.state.Step(wire.Message{Body: &wire.Tick{Unix: w.now}}, &d.out)
+			_ = d.state.Step(w.tickOf(d.participant), &d.out)
 			w.flushDatabase()
 		})
 	}
@@ -227,8 +230,8 @@ func (w *world) stepShard(s *shard, m wire.Message) {
 }
 
 func (w *world) buildAgent(i int) error {
-	id := do.WellKnown(uint64(9101 + i))
-	w.trace.names[id] = fmt.Sprint("agent", i+1)
+	id := do.WellKnown(uint64(9101 + i + 10*w.count.AgentsDied))
+	name := w.name(id, fmt.Sprint("agent", i+1, "."))
 	a := &agent{w: w}
 	var err error
 	a.state, err = clientagent.New(clientagent.Config{
@@ -240,8 +243,8 @@ func (w *world) buildAgent(i int) error {
 		return err
 	}
 	a.conns = map[do.ID]*conn{}
-	a.participant = w.net.join(fmt.Sprint("agent", i+1), true, func(m wire.Message) { a.step(m) })
-	w.agents = append(w.agents, a)
+	a.participant = w.net.join(name, true, func(m wire.Message) { a.step(m) })
+	w.agents[i], w.everyAgent = a, append(w.everyAgent, a)
 	a.state.Start(&a.out)
 	a.flush()
 	return nil
@@ -256,23 +259,29 @@ func (w *world) every(d int64, f func()) {
 }
 
 func (w *world) tickServers() {
-	m := wire.Message{Body: &wire.Tick{Unix: w.now}}
 	for _, s := range w.states {
-		_ = s.state.Step(m, &s.out)
+		_ = s.state.Step(w.tickOf(s.participant), &s.out)
 		w.net.route(s.participant, s.out.Messages)
 		s.out.Reset()
 	}
-	_ = w.db.state.Step(m, &w.db.out)
+	_ = w.db.state.Step(w.tickOf(w.db.participant), &w.db.out)
 	w.flushDatabase()
 	for _, a := range w.agents {
-		a.tick()
+		if !a.gone {
+			a.tick()
+		}
 	}
+}
+
+// tickOf is a tick of the participant's clock.
+func (w *world) tickOf(p *participant) wire.Message {
+	return wire.Message{Body: &wire.Tick{Unix: w.now + p.skew}}
 }
 
 func (w *world) tickRepositories() {
 	for _, a := range w.ais {
 		if a != nil {
-			a.run(func() { a.ai.Tick(w.now) })
+			a.run(func() { a.ai.Tick(w.now + a.part.skew) })
 		}
 	}
 	for _, c := range w.clients {
@@ -304,14 +313,15 @@ func (w *world) disturb() {
 	if !w.playing {
 		return
 	}
-	n := w.rand.IntN(13)
+	n := w.rand.IntN(16)
 	if w.opts.Whole {
 		n = max(n, 7)
 	}
 	switch {
 	case n < 2:
-		a := w.agents[w.rand.IntN(len(w.agents))]
-		w.net.cut(a.participant, w.within(400*ms))
+		if a := w.agents[w.rand.IntN(len(w.agents))]; !a.gone {
+			w.net.cut(a.participant, w.within(400*ms))
+		}
 	case n < 4:
 		if a := w.ais[w.rand.IntN(len(w.ais))]; a != nil {
 			a.cut = true
@@ -336,13 +346,65 @@ func (w *world) disturb() {
 			w.killAI(i)
 			w.after(w.within(second), func() { w.startAI(i) })
 		}
+	case n < 9:
+		w.killAgent(w.rand.IntN(len(w.agents)))
 	case n < 11:
+		w.jump()
+	case n < 14:
 		c := w.clients[w.rand.IntN(len(w.clients))]
 		c.stall(w.within(2500 * ms))
 	default:
 		w.clients[w.rand.IntN(len(w.clients))].hangUp()
 	}
 }
+
+// killAgent ends an agent, and with it all its connections; another one comes after a while. Not all of them at once.
+func (w *world) killAgent(i int) {
+	a := w.agents[i]
+	if a.gone || slices.ContainsFunc(w.agents, func(other *agent) bool { return other.gone }) {
+		return
+	}
+	w.count.AgentsDied++
+	if w.chance(50) {
+		for _, l := range a.links {
+			w.net.lose(l)
+		}
+	}
+	w.net.leave(a.participant)
+	for _, c := range w.clients {
+		if c.conn != nil && c.conn.agent == a {
+			c.conn.end(errClosed)
+		}
+	}
+	w.after(w.within(second), func() {
+		if err := w.buildAgent(i); err != nil {
+			w.problem("agent %d: %v", i+1, err)
+		}
+	})
+}
+
+// jump sets somebody's clock, forward or back.
+func (w *world) jump() {
+	w.count.ClockJumps++
+	list := []*participant{w.db.participant}
+	for _, s := range w.states {
+		list = append(list, s.participant)
+	}
+	for _, a := range w.agents {
+		list = append(list, a.participant)
+	}
+	for _, a := range w.ais {
+		if a != nil {
+			list = append(list, a.part)
+		}
+	}
+	p := pick(w, list)
+	p.skew = w.within(2*jumpMost) - jumpMost
+	w.record(fmt.Sprint("has a clock that is ", p.skew/ms, " ms ahead"), p.name, "", wire.Message{})
+}
+
+// jumpMost is how far clocks are off, nanoseconds.
+const jumpMost = 1500 * ms
 
 // play lets everything happen until there were enough steps.
 func (w *world) play() {
@@ -381,7 +443,7 @@ func (w *world) close() {
 // counters are those of the world with those that its parts keep.
 func (w *world) counters() Counters {
 	c := w.count
-	for _, a := range w.agents {
+	for _, a := range w.everyAgent {
 		s := a.state.Stats()
 		c.AliasesReused += int(s.AliasesReused)
 		c.Repairs += int(s.Repairs + s.Gaps)

@@ -1,0 +1,122 @@
+package sim
+
+import (
+	"context"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
+	"github.com/otpd/otpd/internal/repository"
+	"github.com/otpd/otpd/wire"
+)
+
+// What AIs do beside the life of their objects: children before parents, declarations, grants, zones swept clean.
+
+// makePlace makes a place; now and then after what is in it (rule 24).
+func (a *actor) makePlace(at repository.Place) {
+	p := do.New[placeAI]()
+	p.life.p, p.Name = a, "place"
+	if !a.w.chance(30) {
+		a.create(p, at, "place")
+		return
+	}
+	at.ID = do.NewID(do.Partition(a.w.rand.IntN(partitions)+1), a.w.now/ms, a.w.rand.Uint64())
+	a.w.name(at.ID, "place")
+	a.w.ids = append(a.w.ids, at.ID)
+	for range 1 + a.w.rand.IntN(3) {
+		v := do.New[avatarAI]()
+		v.life.p, v.Name, v.Gold = a, "early", 1
+		a.create(v, repository.Place{At: do.Location{Parent: at.ID, Zone: do.Zone(a.w.rand.IntN(zones))}, NoAI: a.w.chance(30)}, "avatar")
+		a.w.count.ChildrenFirst++
+	}
+	a.w.after(a.w.within(60*ms), func() {
+		if a.alive() {
+			a.run(func() { a.create(p, at, "place") })
+		}
+	})
+}
+
+// aSession draws the session of a client, which may be over when it is spoken to.
+func (w *world) aSession() (*actor, do.Channel) {
+	c := pick(w, w.clients)
+	if c.client == nil || !c.client.Ready() {
+		return nil, do.Channel{}
+	}
+	return c, do.Session(c.conn.session)
+}
+
+// tellSession sends a request about an object to a session.
+func (a *actor) tellSession(what string, session do.Channel, body func(c uint32) wire.Body, done func()) {
+	a.ai.Do(context.Background(), func(ctx context.Context) error {
+		_, err := a.ai.Request(ctx, what, session, body)
+		return err
+	}, func(err error) {
+		a.attempt(what, err)
+		if err == nil && done != nil {
+			done()
+		}
+	})
+}
+
+// declareSomething makes an object known to a client that may see it or not, or takes that back (rule 89).
+func (a *actor) declareSomething() {
+	_, session := a.w.aSession()
+	x := a.oneOfMine()
+	if x == nil || session.IsZero() {
+		return
+	}
+	id, class := object(x).ID(), object(x).Class().Number()
+	if a.w.chance(40) {
+		a.tellSession("undeclare", session, func(c uint32) wire.Body { return &wire.UndeclareObject{Context: c, DO: id} }, nil)
+		return
+	}
+	a.tellSession("declare", session, func(c uint32) wire.Body { return &wire.DeclareObject{Context: c, DO: id, Class: class} },
+		func() { a.w.count.Declared++ })
+}
+
+// grantSomething lets a client set a field that only owners may set, or takes that back (rule 90). The client hears of
+// it by the game, some time later.
+func (a *actor) grantSomething() {
+	client, session := a.w.aSession()
+	v, ok := a.oneOfMine().(*avatarAI)
+	if !ok || session.IsZero() {
+		return
+	}
+	id, conn := v.ID(), client.conn
+	var granted []fields.Number
+	if a.w.chance(70) {
+		granted = append(granted, v.Class().FieldByName("Secret").Number)
+	}
+	a.tellSession("grant", session, func(c uint32) wire.Body {
+		return &wire.SetFieldsSendable{Context: c, DO: id, Fields: granted}
+	}, func() {
+		a.w.after(a.w.delay(), func() {
+			if client.conn != conn {
+				return
+			}
+			delete(client.granted, id)
+			if x, ok := client.client.Find(id).(*avatarCL); ok && len(granted) > 0 {
+				client.run(func() { client.attempt("allow", client.client.Allow(&x.Object, "Secret")) })
+				client.granted[id] = true
+				a.w.count.Granted++
+			}
+		})
+	})
+}
+
+// clearSomething deletes what is below an object: all of it, or what is in some zones.
+func (a *actor) clearSomething() {
+	x := a.oneOfMine()
+	if x == nil {
+		return
+	}
+	id, zones := object(x).ID(), a.w.someZones()
+	a.ai.Do(context.Background(), func(ctx context.Context) error {
+		_, err := a.ai.Request(ctx, "clear", do.ObjectChannel(id), func(c uint32) wire.Body {
+			if len(zones) > 1 {
+				return &wire.DeleteZones{Context: c, Parent: id, Zones: zones}
+			}
+			return &wire.DeleteChildren{Context: c, Parent: id}
+		})
+		return err
+	}, func(err error) { a.attempt("clear", err) })
+}
