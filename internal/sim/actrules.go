@@ -77,8 +77,11 @@ func (a *actor) declareSomething() {
 // it by the game, some time later.
 func (a *actor) grantSomething() {
 	client, session := a.w.aSession()
-	v, ok := a.oneOfMine().(*avatarAI)
-	if !ok || session.IsZero() {
+	if session.IsZero() {
+		return
+	}
+	v, ok := client.seen(avatar).(*avatarCL)
+	if !ok {
 		return
 	}
 	id, conn := v.ID(), client.conn

@@ -47,7 +47,7 @@ func TestSeeds(t *testing.T) {
 	}
 	for _, c := range sum.Table() {
 		t.Logf("%6d %s", c.N, c.Name)
-		if c.Must && *seeds >= 20 {
+		if c.Must && *seeds >= 100 {
 			require.NotZero(t, c.N, "no %s in %d seeds", c.Name, *seeds)
 		}
 	}

@@ -139,7 +139,7 @@ func (w *world) build() error {
 	w.every(25*ms, w.tickServers)
 	w.every(25*ms, w.tickRepositories)
 	if !w.opts.Calm {
-		w.every(700*ms, w.disturb)
+		w.every(450*ms, w.disturb)
 	}
 	return nil
 }
@@ -313,7 +313,7 @@ func (w *world) disturb() {
 	if !w.playing {
 		return
 	}
-	n := w.rand.IntN(16)
+	n := w.rand.IntN(17)
 	if w.opts.Whole {
 		n = max(n, 7)
 	}
@@ -340,17 +340,17 @@ func (w *world) disturb() {
 			}
 		}
 		w.net.cut(pick(w, w.states).participant, w.within(400*ms))
-	case n < 8:
+	case n < 9:
 		i := w.rand.IntN(len(w.ais))
 		if w.ais[i] != nil {
 			w.killAI(i)
 			w.after(w.within(second), func() { w.startAI(i) })
 		}
-	case n < 9:
+	case n < 10:
 		w.killAgent(w.rand.IntN(len(w.agents)))
-	case n < 11:
+	case n < 12:
 		w.jump()
-	case n < 14:
+	case n < 15:
 		c := w.clients[w.rand.IntN(len(w.clients))]
 		c.stall(w.within(2500 * ms))
 	default:
