@@ -129,6 +129,10 @@ func (r *Repository) InheritAI(ctx context.Context, id do.ID) error {
 	return err
 }
 
+// TakeOver makes this the AI of an object, and waits until that and all that inherits from it is here, in whatever
+// State it lies: a district with everything in it. Its old AI sees it leave.
+func (r *Repository) TakeOver(ctx context.Context, id do.ID) error { return r.core.TakeOver(ctx, id) }
+
 // answer asks the object's State and waits for an answer of the type.
 func answer[T wire.Body](ctx context.Context, r *Repository, id do.ID, ask func(context uint32) wire.Body) (T, error) {
 	var none T

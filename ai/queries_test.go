@@ -34,6 +34,52 @@ func TestQuestionsAboutTheWorld(t *testing.T) {
 	require.NoError(t, r.DoWait(ctx, func(ctx context.Context) error { return ask(ctx, t, r, other) }))
 }
 
+// One AI takes a hall over from another, with what is in it and below that. (rule 48)
+func TestRule48TakeOver(t *testing.T) {
+	c := testcluster.New(t)
+	registry := do.NewRegistry()
+	require.NoError(t, registry.Class(Room{}))
+	connect := func(name string) *ai.Repository {
+		r, err := ai.Connect(t.Context(), ai.Config{Director: c.Director, Registry: registry, Name: name, Log: c.Log})
+		require.NoError(t, err)
+		c.Run(r.Run)
+		return r
+	}
+	first, second := connect("first"), connect("second")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var hall do.ID
+	require.NoError(t, first.DoWait(ctx, func(ctx context.Context) error {
+		room := do.New[Room]()
+		if err := first.Create(room, do.Location{}); err != nil {
+			return err
+		}
+		hall = room.ID()
+		at := hall
+		for i := range 40 { // some below the hall, some below each other, in all partitions
+			below := do.New[Room]()
+			if err := first.CreateAs(below, ai.Place{At: do.Location{Parent: at, Zone: 1}, Partition: do.Partition(i%8 + 1), NoAI: true}); err != nil {
+				return err
+			}
+			if i%3 == 0 {
+				at = below.ID()
+			}
+			if err := first.Await(ctx, &below.Object); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.NoError(t, second.DoWait(ctx, func(ctx context.Context) error {
+		if err := second.TakeOver(ctx, hall); err != nil {
+			return err
+		}
+		require.Len(t, ai.FindAll[Room](second), 41)
+		require.ErrorIs(t, second.TakeOver(ctx, do.NewID(1, 1, 1)), ai.CodeNoObject)
+		return second.TakeOver(ctx, hall)
+	}))
+}
+
 func ask(ctx context.Context, t *testing.T, r, other *ai.Repository) error {
 	create := func(p ai.Place) *Room {
 		room := do.New[Room]()

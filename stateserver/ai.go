@@ -6,7 +6,7 @@ import (
 )
 
 // setAI gives an object an AI of its own, or makes it inherit its parent's again (rules 41 to 45). The same AI sends
-// nothing, but is explicit from now on (rule 44).
+// nothing, but is explicit from now on (rule 44). Behind all entries the AI is told that they are complete (rule 48).
 func (s *State) setAI(m *wire.Message, b *wire.SetAI, out *wire.Outbox) error {
 	r := request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}
 	o := s.objects[b.DO]
@@ -18,6 +18,9 @@ func (s *State) setAI(m *wire.Message, b *wire.SetAI, out *wire.Outbox) error {
 		s.inherit(o, m.From, out)
 	} else {
 		s.changeAI(o, b.AI, m.From, out)
+		if !b.AI.IsZero() {
+			s.sayEntered(o.id, []do.ID{o.id}, b.AI, out)
+		}
 	}
 	s.done(r, o, out)
 	return nil

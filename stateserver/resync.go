@@ -17,7 +17,11 @@ import (
 // parent, or with it, and dies now.
 func (s *State) linkLost(b *wire.LinkLost, out *wire.Outbox) {
 	s.probeAgain(out)
-	if len(b.Hosts) == 0 || b.Dead {
+	if b.Dead {
+		s.forgetDead(b)
+		return
+	}
+	if len(b.Hosts) == 0 {
 		return
 	}
 	var foreign, own []*family
@@ -37,6 +41,20 @@ func (s *State) linkLost(b *wire.LinkLost, out *wire.Outbox) {
 	}
 	for _, f := range own {
 		s.askChildren(f, b, out)
+	}
+}
+
+// forgetDead takes children off the lists whose State has died: they are in no memory any more. Nobody is told: who watches
+// hears of the dead State itself.
+func (s *State) forgetDead(b *wire.LinkLost) {
+	var gone []*child
+	for id, c := range s.away {
+		if b.Holds(id) {
+			gone = append(gone, c)
+		}
+	}
+	for _, c := range gone {
+		s.unlist(c)
 	}
 }
 

@@ -101,7 +101,15 @@ func (s *stage) do(cmd *scenario.Command) error {
 		s.dump()
 		return nil
 	case "linklost":
-		s.net.Give(wire.Message{Body: &wire.LinkLost{}})
+		lost := &wire.LinkLost{Dead: cmd.Has("dead")}
+		if p, ok := cmd.Get("partition"); ok {
+			n, err := strconv.Atoi(p)
+			if err != nil {
+				return err
+			}
+			lost.Hosts = []do.Range{do.PartitionRange(do.KindObject, do.Partition(n))}
+		}
+		s.net.Give(wire.Message{Body: lost})
 		return nil
 	case "hold":
 		to := s.net.Member(cmd.Word(0))

@@ -242,6 +242,8 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 		return s.setOwner(m, b, out)
 	case *wire.GetOwner:
 		return s.getOwner(m, b, out)
+	case *wire.AskAIEntered:
+		s.sayEntered(b.Root, b.DOs, b.AI, out)
 	case *wire.AskHeld:
 		s.sayHeld(b, out)
 
@@ -282,7 +284,7 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 	// What others say to audiences that a State happens to share.
 	// Requests to the database whose answers a lost link took end by their time-out.
 	case *wire.ChannelsAdded, *wire.CallReply, *wire.DBChanged, *wire.Update, *wire.Deleted, *wire.EnterLocation,
-		*wire.EnterAI, *wire.EnterOwner, *wire.ChangingOwner, *wire.Digest, *wire.HeldDigest:
+		*wire.EnterAI, *wire.EnterOwner, *wire.ChangingOwner, *wire.Digest, *wire.HeldDigest, *wire.AIEntered:
 
 	default:
 		return s.unexpected(m, out)

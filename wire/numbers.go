@@ -90,9 +90,11 @@ const (
 	TypeProbe                   Type = 5016
 	TypeProbed                  Type = 5017
 	TypeHeldDigest              Type = 5018
+	TypeAIEntered               Type = 5019
 	TypeChildrenHere            Type = 5020
 	TypeChildrenKnown           Type = 5021
 	TypeAskChildren             Type = 5022
+	TypeAskAIEntered            Type = 5023
 	TypeFreeze                  Type = 5040
 	TypeFrozen                  Type = 5041
 	TypeThaw                    Type = 5042
@@ -221,9 +223,11 @@ var messages = []spec{
 	{5016, "Probe", "state server", "an object in the chain of parents", func() Body { return new(Probe) }},
 	{5017, "Probed", "state server", "the mover's state server", func() Body { return new(Probed) }},
 	{5018, "HeldDigest", "state server", "owner, AI", func() Body { return new(HeldDigest) }},
+	{5019, "AIEntered", "state server", "the new AI", func() Body { return new(AIEntered) }},
 	{5020, "ChildrenHere", "state server of children, after a lost link", "the parent", func() Body { return new(ChildrenHere) }},
 	{5021, "ChildrenKnown", "state server of the parent", "who sent ChildrenHere", func() Body { return new(ChildrenKnown) }},
 	{5022, "AskChildren", "state server of the parent, after a lost link", "the first of the objects", func() Body { return new(AskChildren) }},
+	{5023, "AskAIEntered", "state server of the parent", "the first of the objects", func() Body { return new(AskAIEntered) }},
 	{5040, "Freeze", "database", "the object", func() Body { return new(Freeze) }},
 	{5041, "Frozen", "state server", "control database", func() Body { return new(Frozen) }},
 	{5042, "Thaw", "database", "the object", func() Body { return new(Thaw) }},

@@ -39,14 +39,15 @@ type AI struct {
 	reloads    map[uint32]do.ID  // objects that are asked for in full
 	trades     []*trade          // transactions without an answer
 
-	creates  map[uint32]*object
-	makers   map[*object][]*waiter
-	arrivals map[do.ID][]*waiter
-	dogs     map[do.ID]*object
-	watched  map[do.Location]*watched
-	below    map[do.ID]int // watched locations by parent: on its children channel is told when it is deleted (rule 123)
-	watches  []*Watch
-	openings map[uint32]*opening
+	creates   map[uint32]*object
+	makers    map[*object][]*waiter
+	arrivals  map[do.ID][]*waiter
+	dogs      map[do.ID]*object
+	watched   map[do.Location]*watched
+	below     map[do.ID]int // watched locations by parent: on its children channel is told when it is deleted (rule 123)
+	watches   []*Watch
+	openings  map[uint32]*opening
+	takeovers map[do.ID]*takeover // by root
 }
 
 // NewAI makes an AI; Start joins.
@@ -58,6 +59,7 @@ func NewAI(cfg Config, ac AIConfig) *AI {
 		ac: ac, channel: do.AI(ac.Instance),
 		creates: make(map[uint32]*object), makers: make(map[*object][]*waiter), arrivals: make(map[do.ID][]*waiter),
 		dogs: make(map[do.ID]*object), watched: make(map[do.Location]*watched), below: make(map[do.ID]int), openings: make(map[uint32]*opening),
+		takeovers: make(map[do.ID]*takeover),
 	}
 	a.setup(cfg, a)
 	return a
@@ -223,6 +225,8 @@ func (a *AI) dispatch(m wire.Message) {
 		a.hearZones(b)
 	case *wire.ZoneEntries:
 		a.hearEntries(b)
+	case *wire.AIEntered:
+		a.hearAIEntered(b)
 	case *wire.Digest:
 		a.hearDigest(b)
 	case *wire.HeldDigest:
