@@ -191,7 +191,7 @@ func (b *Bot) hasGold(gold int64, arrival bool) {
 	}
 }
 
-// Covered is what one interest covers.
+// Covered is zones that a bot sees.
 type Covered struct {
 	Parent do.ID
 	Zones  []do.Zone
@@ -210,6 +210,26 @@ type View struct {
 // ErrOffline says that a bot has no session.
 var ErrOffline = errors.New("the bot is not online")
 
+// sight is what a bot that follows its avatar has to see: the cells around it on the street, and in a tavern that, and the
+// street around its door.
+func sight(r *client.Repository, self do.ID) []Covered {
+	a := client.Find[AvatarCL](r, self)
+	if a == nil {
+		return nil
+	}
+	street := func(z do.Zone) Covered { return Covered{StreetID(), Ground().Around(nil, z)} }
+	at := a.Location()
+	if at.Parent == StreetID() {
+		return []Covered{street(at.Zone)}
+	}
+	inside := Covered{at.Parent, []do.Zone{at.Zone}}
+	t := client.Find[Tavern](r, at.Parent)
+	if t == nil {
+		return []Covered{inside}
+	}
+	return []Covered{inside, street(t.Location().Zone)}
+}
+
 // View is the bot's whole view, at one moment of its loop.
 func (b *Bot) View(ctx context.Context) (View, error) {
 	b.mu.Lock()
@@ -222,10 +242,7 @@ func (b *Bot) View(ctx context.Context) (View, error) {
 	err := r.DoWait(ctx, func(context.Context) error {
 		v.Session, v.Objects = r.Session(), r.View()
 		v.Quiet = !slices.ContainsFunc(v.Objects, func(o client.ObjectView) bool { return o.Pending })
-		for _, h := range r.Interests() {
-			parent, zones := h.Where()
-			v.Interests = append(v.Interests, Covered{parent, zones})
-		}
+		v.Interests = sight(r, self)
 		return nil
 	})
 	return v, err

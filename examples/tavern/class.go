@@ -21,7 +21,7 @@ type Avatar struct {
 	do.Object
 	Name    string `do:"required,db,broadcast,max=24"`
 	HP      int16  `do:"required,db,broadcast,min=0,max=100,default=100"`
-	Pos     Vec2   `do:"ram,broadcast,ownsend,latest"` // newest wins: may travel unreliably
+	Pos     Vec2   `do:"ram,broadcast,ownsend,latest,position"` // newest wins: may travel unreliably
 	Gold    int64  `do:"required,db,ownrecv,min=0,default=10000"`
 	Account do.ID  `do:"required,db,unique"` // whose it is: one each
 	// Say is heard by all who see the avatar.
@@ -57,17 +57,20 @@ type Promise struct {
 	Wage  int64
 }
 
-// Street is the root of the world; its zones are the cells of Grid.
+// Street is the root of the world; its zones are the cells of its ground.
 type Street struct {
 	do.Object
-	Name string `do:"required,broadcast,max=24"`
+	Name   string  `do:"required,broadcast,max=24"`
+	Ground do.Grid `do:"required,broadcast,grid"`
 }
 
-// Tavern is a house on the street. Its inside is zone Inside below it.
+// Tavern is a house on the street. Its inside is zone Inside below it, which is entered and left by the door; from there
+// one sees the street.
 type Tavern struct {
 	do.Object
-	Name string `do:"required,broadcast,max=24"`
-	Pos  Vec2   `do:"required,broadcast"` // of its door
+	Name  string    `do:"required,broadcast,max=24"`
+	Pos   Vec2      `do:"required,broadcast"` // of its door
+	Doors []do.Edge `do:"required,broadcast,edges,max=4"`
 }
 
 // Keg is something to buy from, in a tavern or beside the street.

@@ -2,7 +2,6 @@ package tavern
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/otpd/otpd/client"
@@ -41,36 +40,37 @@ func words() []string {
 // onStreet walks on, to any place or to a tavern.
 func (v *visit) onStreet(period time.Duration, due time.Time) error {
 	if v.walk.step(period) {
-		if v.drink != nil {
+		if v.drink != nil && v.avatar.Location().Zone == v.drink.zone {
 			if entered, err := v.goIn(due); entered || err != nil {
 				return err
 			}
 			v.drink = nil
 		}
-		if v.dice.chance(drinkEvery) {
+		switch {
+		case v.drink != nil: // at the door, and not yet in its cell: this step moves it there
+		case v.dice.chance(drinkEvery):
 			s := nearestSite(v.walk.x, v.walk.y)
 			v.drink = &s
 			v.walk.head(s.door())
-		} else {
+		default:
 			v.walk.wander(v.walk.x, v.walk.y, 60)
 		}
 	}
-	zone, ok := Ground().Next(v.zone, v.walk.x, v.walk.y)
-	if !ok || zone == v.zone {
-		return v.tell(due)
-	}
-	v.zone = zone
-	v.street.see(StreetID(), Ground().Around(nil, zone))
-	return v.moveTo(do.Location{Parent: StreetID(), Zone: zone}, due)
+	return v.tell(due)
 }
 
-// tell sends where the avatar is.
+// tell sends where the avatar is, and moves it to another cell of the street when it has come there.
 func (v *visit) tell(due time.Time) error {
 	v.place(due)
-	return v.avatar.Save()
+	before := v.avatar.Location()
+	err := v.r.Walk(&v.avatar.Object)
+	if v.avatar.Location() != before {
+		v.b.Stats.ZoneChanges.Add(1)
+	}
+	return err
 }
 
-// moveTo sends where the avatar is together with the zone that this is in, as one bundle (rule 169).
+// moveTo goes through a door: where the avatar is and the zone that this is in leave as one bundle (rule 169).
 func (v *visit) moveTo(to do.Location, due time.Time) error {
 	v.place(due)
 	v.b.Stats.ZoneChanges.Add(1)
@@ -88,10 +88,9 @@ func (v *visit) goIn(due time.Time) (entered bool, err error) {
 		if t.Name != v.drink.name {
 			continue
 		}
-		v.inside, v.drink = t, nil
+		v.inside, v.door, v.drink = t, v.drink.zone, nil
 		v.out = due.Add(v.dice.between(time.Second, 3*time.Second))
 		v.b.Stats.Houses.Add(1)
-		v.house.see(t.ID(), []do.Zone{Inside})
 		v.walk.x, v.walk.y = 0, 0
 		v.walk.wander(0, 0, 4)
 		return true, v.moveTo(InTavern(t.ID()), due)
@@ -109,10 +108,9 @@ func (v *visit) sit(period time.Duration, due time.Time) error {
 	}
 	x, y := float64(v.inside.Pos.X), float64(v.inside.Pos.Y)
 	v.inside = nil
-	v.house.see(do.ID{}, nil)
 	v.walk.x, v.walk.y = x, y
 	v.walk.wander(x, y, 40)
-	return v.moveTo(do.Location{Parent: StreetID(), Zone: v.zone}, due)
+	return v.moveTo(do.Location{Parent: StreetID(), Zone: v.door}, due)
 }
 
 // buy buys a drink, if there is gold for it, while the walking goes on.
@@ -136,72 +134,4 @@ func (v *visit) buy() {
 	if err != nil {
 		v.calls--
 	}
-}
-
-// follow is an interest that goes where the bot goes. One operation is in flight at a time; what is wished meanwhile
-// is asked for when it is complete.
-type follow struct {
-	v        *visit
-	in       client.Interest // nil: there is none
-	inFlight bool
-	removing bool
-	parent   do.ID // wished; zero: nothing
-	zones    []do.Zone
-	asked    do.ID // as the last operation said
-	covered  []do.Zone
-}
-
-// see wishes to see some zones below a parent; without a parent, nothing.
-func (f *follow) see(parent do.ID, zones []do.Zone) {
-	f.parent, f.zones = parent, zones
-	f.check()
-}
-
-// settled reports whether what is seen is what is wished.
-func (f *follow) settled() bool {
-	return !f.inFlight && f.asked == f.parent && slices.Equal(f.covered, f.zones)
-}
-
-// check takes the end of an operation, and begins the next one if there is something to wish for.
-func (f *follow) check() {
-	if f.inFlight {
-		done, err := f.in.Done()
-		if !done {
-			return
-		}
-		f.ended(err)
-	}
-	if f.asked == f.parent && slices.Equal(f.covered, f.zones) {
-		return
-	}
-	if err := f.begin(); err != nil {
-		f.ended(err)
-	}
-}
-
-func (f *follow) begin() (err error) {
-	f.v.b.Stats.InterestsOpened.Add(1)
-	f.inFlight, f.asked, f.covered = true, f.parent, f.zones
-	switch {
-	case f.parent.IsZero():
-		f.removing = true
-		return f.in.Remove()
-	case f.in == nil:
-		f.in, err = f.v.r.AddInterest(f.parent, f.zones...)
-		return err
-	}
-	return f.in.Alter(f.parent, f.zones...)
-}
-
-func (f *follow) ended(err error) {
-	f.inFlight = false
-	if f.removing {
-		f.removing, f.in = false, nil
-	}
-	if err == nil {
-		f.v.b.Stats.InterestsDone.Add(1)
-		return
-	}
-	f.v.b.Stats.InterestsFailed.Add(1)
-	f.v.b.cfg.Log.Warn("bot: interest", "name", f.v.b.cfg.Name, "parent", f.asked, "err", err)
 }

@@ -22,11 +22,9 @@ type visit struct {
 	result error // of the visit as a whole; read when the loop has ended
 	walk   *walker
 	avatar *AvatarCL
-	zone   do.Zone // of the street, where it is or was last
-	calls  int     // in flight beside the walking
-	street follow
-	house  follow
+	calls  int       // in flight beside the walking
 	inside *Tavern   // where it is now, nil on the street
+	door   do.Zone   // of the street, outside of it
 	drink  *site     // where it is going to, nil when it only walks
 	out    time.Time // when it leaves the tavern
 	end    time.Time // when it logs out, zero for never
@@ -134,12 +132,27 @@ func (v *visit) enter(ctx context.Context) error {
 		return err
 	}
 	v.b.hasGold(at.Gold, true)
-	v.zone = at.Zone
 	x, y := float64(at.Pos.X), float64(at.Pos.Y)
 	v.walk = &walker{rng: v.dice.rng, x: x, y: y, tx: x, ty: y, speed: Speed}
-	v.street, v.house = follow{v: v}, follow{v: v}
-	v.street.see(StreetID(), Ground().Around(nil, v.zone))
-	return v.embody(ctx, at.Avatar)
+	if err := v.embody(ctx, at.Avatar); err != nil {
+		return err
+	}
+	return v.look(ctx)
+}
+
+// look opens the bot's eyes: from now on it sees what is around its avatar, wherever that goes.
+func (v *visit) look(ctx context.Context) error {
+	v.b.Stats.InterestsOpened.Add(1)
+	eyes, err := v.r.Follow(&v.avatar.Object, 0)
+	if err == nil {
+		err = eyes.Wait(ctx)
+	}
+	if err != nil {
+		v.b.Stats.InterestsFailed.Add(1)
+		return err
+	}
+	v.b.Stats.InterestsDone.Add(1)
+	return nil
 }
 
 // embodyTime is how long the avatar may take to get from its State to here.
@@ -183,8 +196,6 @@ func (v *visit) stroll(ctx context.Context) error {
 
 // observe takes the samples that one takes with each step.
 func (v *visit) observe() {
-	v.street.check()
-	v.house.check()
 	t := v.r.Traffic()
 	v.b.Stats.traffic(t)
 	v.b.Stats.ViewSum.Add(t.Entered - t.Left)
@@ -201,9 +212,9 @@ const settleTime = 30 * time.Second
 
 // settle waits until nothing is in flight. A bot that was stopped then stays, without a word, until the session ends.
 func (v *visit) settle(ctx context.Context) error {
-	for end := time.Now().Add(settleTime); !v.settled(); {
+	for end := time.Now().Add(settleTime); v.calls > 0; {
 		if time.Now().After(end) {
-			return errors.New("an interest or a call is not answered")
+			return errors.New("a call is not answered")
 		}
 		if err := v.r.Sleep(ctx, 2*time.Millisecond); err != nil {
 			return err
@@ -220,11 +231,4 @@ func (v *visit) settle(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// settled also brings the street's interest to where the avatar is.
-func (v *visit) settled() bool {
-	v.street.check()
-	v.house.check()
-	return v.calls == 0 && v.street.settled() && v.house.settled()
 }

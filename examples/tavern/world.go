@@ -114,8 +114,10 @@ func (w *World) build(ctx context.Context) error {
 	for _, s := range sites() {
 		t := do.New[Tavern]()
 		x, y := s.door()
+		outside := do.Location{Parent: StreetID(), Zone: s.zone}
 		t.Name, t.Pos = s.name, at(x, y)
-		if err := w.put(t, do.Location{Parent: StreetID(), Zone: s.zone}, &made, &t.Object); err != nil {
+		t.Doors = []do.Edge{{Name: "door", From: Inside, To: outside, See: true}}
+		if err := w.put(t, outside, &made, &t.Object); err != nil {
 			return err
 		}
 		if err := w.furnish(InTavern(t.ID()), &made); err != nil {
@@ -140,7 +142,7 @@ const restart = 15 * time.Second
 func (w *World) street(ctx context.Context) error {
 	for end := w.repo.Now().Add(restart); ; {
 		s := do.New[Street]()
-		s.Name = "Silly Street"
+		s.Name, s.Ground = "Silly Street", Ground()
 		if err := w.repo.CreateAs(s, ai.Place{ID: StreetID()}); err != nil {
 			return err
 		}
