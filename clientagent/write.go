@@ -113,8 +113,7 @@ func (s *State) clientSetLatest(t *session, f *wire.ClientSetLatest, datagram bo
 		return
 	}
 	if v.code != 0 {
-		s.stats.Refused++
-		s.send(t, &wire.ClientRefused{Alias: to.alias, Serial: f.Serial, Code: v.code, Text: v.text})
+		s.refuseSerial(t, &to, f.Serial, v)
 		return
 	}
 	if to.uberdog {
@@ -126,10 +125,21 @@ func (s *State) clientSetLatest(t *session, f *wire.ClientSetLatest, datagram bo
 		s.stats.DatagramsDropped++
 		return
 	}
+	// Only now: one that was overtaken may have been true where the object was before.
+	if v := s.checkStandAt(&to, f.Field, f.Value); !v.ok() {
+		s.refuseSerial(t, &to, f.Serial, v)
+		return
+	}
 	in.hasSerial, in.serial, in.acked = true, f.Serial, false
 	body := s.slab.set()
 	*body = wire.SetFields{Context: latestContext, DO: to.id, Fields: s.slab.oneField(f.Field, f.Value), Serial: f.Serial, Latest: true}
 	s.out.SendTo(to.channel(), t.channel, body)
+}
+
+// refuseSerial refuses a latest set that went nowhere.
+func (s *State) refuseSerial(t *session, to *target, serial uint16, v verdict) {
+	s.stats.Refused++
+	s.send(t, &wire.ClientRefused{Alias: to.alias, Serial: serial, Code: v.code, Text: v.text})
 }
 
 // latestContext is the context of all latest sets: their answers are told by object and serial.
@@ -143,10 +153,7 @@ func (s *State) checkLatest(t *session, to *target, f *wire.ClientSetLatest) ver
 	if c := to.class.Field(f.Field); c != nil && !c.Keywords.Has(fields.Latest) {
 		return fault(wire.ReasonForbiddenField, "%s is no latest field", c)
 	}
-	if v := s.checkField(t, to, f.Field, f.Value, false); !v.ok() {
-		return v
-	}
-	return s.checkStandAt(to, f.Field, f.Value)
+	return s.checkField(t, to, f.Field, f.Value, false)
 }
 
 // refuseLatest passes the refusal of a latest set on.
