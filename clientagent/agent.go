@@ -77,6 +77,7 @@ type Agent struct {
 	peers   map[do.ID]*peer
 	byHost  map[string]int
 	batch   []wire.Message
+	ticked  time.Time
 	flushed time.Time
 	pace    pace
 	slot    int // of the last flush
@@ -119,8 +120,12 @@ func (a *Agent) Latency() *Histogram { return &a.latency }
 // Addr is where clients reach the agent.
 func (a *Agent) Addr() net.Addr { return a.cfg.Listener.Addr() }
 
-// tickEvery is how often the State hears the time when nothing else happens.
-const tickEvery = 10 * time.Millisecond
+const (
+	// tickEvery is how often the State hears the time when nothing else happens.
+	tickEvery = 10 * time.Millisecond
+	// tickLeast is the time between two of its ticks: what is due is not that urgent, and a recording has them all.
+	tickLeast = time.Millisecond
+)
 
 // Run serves clients until ctx ends; then it ejects them with reason 155 and returns nil. Any other end is an error.
 func (a *Agent) Run(ctx context.Context) error {
@@ -182,7 +187,12 @@ func (a *Agent) step(m wire.Message) {
 	}
 }
 
+// tick tells the State the time, unless it knows it within a millisecond.
 func (a *Agent) tick(now time.Time) {
+	if now.Sub(a.ticked) < tickLeast {
+		return
+	}
+	a.ticked = now
 	a.step(wire.Message{Body: &wire.Tick{Unix: now.UnixNano()}})
 }
 

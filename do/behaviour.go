@@ -96,6 +96,12 @@ func (b *Behaviour) Handles(n fields.Number) bool {
 	return i >= 0 && b.on[i] != nil
 }
 
+// TakesContext reports whether the On method of a field, if there is one, gets the context of its run.
+func (b *Behaviour) TakesContext(n fields.Number) bool {
+	i := b.plan.find(n)
+	return i >= 0 && b.on[i] != nil && b.on[i].ctx
+}
+
 // Handle calls the On method of a field, if there is one. arg is the old value of a state field as Apply gave it,
 // the argument of an event, the request of a call; nothing of a molecular. reply is what a call answers. The error
 // is the method's own, or wraps ErrNoField for a call without method, or says that arg is no value of the field.

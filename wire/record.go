@@ -45,9 +45,10 @@ func (m *RecordingHeader) code(c *coder) {
 
 // Recorder writes a recording. It has one owner. After an error it writes nothing more and returns that error.
 type Recorder struct {
-	w   *bufio.Writer
-	buf []byte
-	err error
+	w     *bufio.Writer
+	buf   []byte
+	coder coder // used again for each message: a core's inputs are many
+	err   error
 }
 
 // NewRecorder begins a recording on w.
@@ -76,7 +77,9 @@ func (r *Recorder) Record(m *Message) error {
 	if r.err != nil {
 		return r.err
 	}
-	r.buf = AppendMessage(append(r.buf[:0], 0, 0, 0, 0), m)
+	r.coder = coder{mode: encoding, buf: append(r.buf[:0], 0, 0, 0, 0)}
+	r.coder.envelope(m)
+	r.buf = r.coder.buf
 	return r.write()
 }
 

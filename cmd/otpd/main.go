@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/otpd/otpd/cmd/otpd/internal/collector"
 	"github.com/otpd/otpd/cmd/otpd/internal/daemon"
 )
 
@@ -60,6 +61,7 @@ func execute(args []string) int {
 		fmt.Fprintf(os.Stderr, "otpd: %v\n", err)
 		return 2
 	}
+	defer collector.Start()()
 	if err := k.Run(); err != nil {
 		fmt.Fprintf(os.Stderr, "otpd: %v\n", err)
 		return exitStatus(err)

@@ -35,6 +35,35 @@ type activity struct {
 
 	parent context.Context // of the one who asked for it by Do, nil for what the loop itself runs
 	after  func(error)     // told at the end
+
+	again bool // the game never sees it: it is used again
+}
+
+// hears is a run of the On method of a state field. These come with each value of each moving object: where the method
+// takes no context, and so cannot keep one, they are used again.
+func (s *State) hears(o *object, f *do.Field, before []byte) *activity {
+	if o.acts.TakesContext(f.Number) {
+		return &activity{o: o, field: f, arg: bytes.Clone(before)}
+	}
+	var a *activity
+	if n := len(s.spare); n > 0 {
+		a, s.spare = s.spare[n-1], s.spare[:n-1]
+	} else {
+		a = new(activity)
+	}
+	a.o, a.field, a.arg, a.again = o, f, append(a.arg, before...), true
+	return a
+}
+
+// maxSpare is how many activities are kept for reuse.
+const maxSpare = 64
+
+// done forgets what has run.
+func (s *State) done(a *activity) {
+	if a.again && len(s.spare) < maxSpare {
+		*a = activity{arg: a.arg[:0]}
+		s.spare = append(s.spare, a)
+	}
 }
 
 // Caller is who caused a handler to run: the session or process that sent the event or call, and the account that
@@ -111,6 +140,7 @@ func (a *activity) perform() {
 		err = errors.Join(err, ErrClosed)
 	}
 	a.finish(reply, err)
+	a.s.done(a)
 }
 
 // invoke calls the game's code. Its panic is its own failure, where the configuration says so.
@@ -192,6 +222,9 @@ func (a *activity) gather(o *object) error {
 // leave sends the ops with the reply.
 func (a *activity) leave(reply []byte) error {
 	ops := a.take()
+	if len(ops) == 0 && a.call == nil {
+		return nil
+	}
 	if a.call == nil {
 		a.s.emit(ops, a.bundled(), false)
 		return nil

@@ -54,7 +54,7 @@ func (s *State) put(o *object, f *do.Field, value []byte, live bool) {
 		if before == nil {
 			before = f.Initial()
 		}
-		s.heed(o, &activity{o: o, field: f, arg: bytes.Clone(before)})
+		s.heed(o, s.hears(o, f, before))
 	}
 	if o.view != nil && f.Keywords.Has(fields.OwnRecv) {
 		s.putView(o, f, value, live)

@@ -525,3 +525,20 @@ func TestLatestAnsweredByTheFormerAlias(t *testing.T) {
 	require.False(t, x.c.View()[0].Pending)
 	require.EqualValues(t, 3, b.Look)
 }
+
+// Each handler hears its own value before, however many of them there were: the runs of On methods are used again.
+func TestHandlersHearTheValueBefore(t *testing.T) {
+	x := newClientTest(t)
+	x.enter(1, 1, false, "Name", "Flippy", "HP", 15, "Mood", "glad")
+	x.heard()
+	for range 3 {
+		x.feed(&wire.ClientUpdates{Alias: 1, Fields: values(t, x.class, "HP", 16, "Mood", "sad")})
+		x.feed(&wire.ClientUpdates{Alias: 1, Fields: values(t, x.class, "HP", 17, "Mood", "very glad")})
+		x.feed(&wire.ClientUpdates{Alias: 1, Fields: values(t, x.class, "HP", 15, "Mood", "glad")})
+		require.Equal(t, []string{
+			"hp 15 -> 16", `mood "glad" -> "sad"`, "hp 16 -> 17", `mood "sad" -> "very glad"`, "hp 17 -> 15", `mood "very glad" -> "glad"`,
+		}, x.heard())
+	}
+	require.Empty(t, x.errs)
+	require.Len(t, x.c.spare, 2)
+}

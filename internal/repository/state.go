@@ -57,6 +57,7 @@ type State struct {
 	late      []*object           // that wait for their generate, the oldest first
 	nextLate  int64               // when the next of them may
 	relations map[do.ID][]*waiter // for objects that are waited for
+	spare     []*activity         // runs to be used again
 }
 
 // port is the side that a State speaks to.
