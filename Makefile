@@ -2,7 +2,7 @@
 
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: build test install lint fuzz sim bench
+.PHONY: build test install lint fuzz sim bench crash
 
 build:
 	go build -o bin/otpd ./cmd/otpd
@@ -28,3 +28,9 @@ sim:
 BENCH ?= .
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# ROUNDS is how often the daemon, PostgreSQL or both are killed under load; AWAY how long PostgreSQL is stopped in the other test.
+ROUNDS ?= 50
+AWAY ?= 30s
+crash:
+	go test ./cmd/otpd -run 'TestCrash|TestDatabaseAway' -count=1 -v -timeout 60m -args -crash.rounds=$(ROUNDS) -crash.away=$(AWAY)

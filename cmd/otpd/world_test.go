@@ -31,10 +31,11 @@ type server struct {
 	data, addr, pin, join, admin string
 }
 
-func serve(t *testing.T, data string) *server {
+func serve(t *testing.T, data string, args ...string) *server {
 	t.Helper()
-	s := &server{data: data, process: start(t, nil, otpd(t), "run", "--dev", "--data="+data,
-		"--listen=127.0.0.1:0", "--bus=127.0.0.1:0", "--admin=127.0.0.1:0")}
+	s := &server{data: data, process: start(t, nil, otpd(t), append([]string{
+		"run", "--dev", "--data=" + data, "--listen=127.0.0.1:0", "--bus=127.0.0.1:0", "--admin=127.0.0.1:0",
+	}, args...)...)}
 	s.addr = s.file(data, daemon.ReadyFile) // written last
 	s.pin, s.join, s.admin = s.file(data, daemon.PinFile), s.file(data, daemon.JoinFile), s.file(data, daemon.AdminFile)
 	return s
