@@ -18,6 +18,8 @@ type Config struct {
 	Workers int `json:"workers"`
 	// Waiting is how many requests may wait; what comes then is refused with CodeOverload. Default 65536.
 	Waiting int `json:"waiting"`
+	// Manual: a schema that needs other tables than there are is refused; a person makes them (otpd migrate up).
+	Manual bool `json:"manual"`
 	// FreezeTimeout is how long a transaction waits for the State of one of its objects; default 5 s.
 	FreezeTimeout time.Duration `json:"freezeTimeout"`
 }

@@ -112,7 +112,7 @@ func (s *State) offerSchema(out *wire.Outbox) bool {
 		merged, text := s.merge(o.schema)
 		if text == "" && (merged != s.schema || s.version == 0) {
 			s.writing = s.number()
-			s.work = append(s.work, Work{Number: s.writing, Kind: WorkWriteSchema, Schema: merged, Expect: uint64(s.version)})
+			s.work = append(s.work, Work{Number: s.writing, Kind: WorkWriteSchema, Schema: merged, Expect: uint64(s.version), Manual: s.cfg.Manual})
 			return true
 		}
 		s.endOffer(wire.CodeSchema, text, out)

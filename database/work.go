@@ -27,6 +27,7 @@ type Work struct {
 	Schema *do.Schema // batch: of the classes that operations leave out; write: the new one
 	Ops    []Op       // batch
 	Expect uint64     // write: version of the record that is changed
+	Manual bool       // write: only if the tables are as they must be
 }
 
 // Run has a backend do the work and returns the outcome, which is the State's next input. It never fails: that the
@@ -53,8 +54,17 @@ func (w *Work) readSchema(ctx context.Context, b Backend) *wire.DBSchemaIs {
 }
 
 func (w *Work) writeSchema(ctx context.Context, b Backend) *wire.DBSchemaIs {
-	version, err := b.SetSchema(ctx, w.Expect, w.Schema)
 	is := &wire.DBSchemaIs{Work: w.Number}
+	if w.Manual {
+		plan, err := b.Plan(ctx, w.Schema)
+		if n := len(plan.Additive) + len(plan.Destructive); err == nil && n > 0 {
+			is.Code = wire.CodeSchema
+			is.Reason = fmt.Sprintf("the database's tables need %d changes first: run otpd migrate up with this schema (%s, ...)",
+				n, append(plan.Additive, plan.Destructive...)[0])
+			return is
+		}
+	}
+	version, err := b.SetSchema(ctx, w.Expect, w.Schema)
 	switch {
 	case err == nil:
 		is.Version, is.Text = uint32(version), w.Schema.Text()

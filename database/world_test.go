@@ -97,7 +97,7 @@ func newStage(t testing.TB) *stage {
 
 // run is one command of a scenario.
 //
-//	start workers=2 batch=3 waiting=9 schema=tavern   a State that knows the schema; without: none
+//	start workers=2 batch=3 waiting=9 schema=tavern manual   a State that knows the schema; without: none
 //	dbcreate avatar1 class=Avatar from=ai1 Name=Flippy
 //	dbget avatar1 Name HP from=ai1
 //	dbset avatar1 from=ai1 epoch=1 row=2 Gold=8       and below it: if Gold=7 / empty Team / delete Name
@@ -168,7 +168,7 @@ func (s *stage) command(cmd *scenario.Command) error {
 }
 
 func (s *stage) start(cmd *scenario.Command) error {
-	cfg := Config{Partitions: 4}
+	cfg := Config{Partitions: 4, Manual: cmd.Has("manual")}
 	for name, v := range map[string]*int{"workers": &cfg.Workers, "batch": &cfg.Batch, "waiting": &cfg.Waiting} {
 		if text, ok := cmd.Get(name); ok {
 			*v, _ = strconv.Atoi(text)

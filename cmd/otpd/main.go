@@ -26,6 +26,7 @@ type cli struct {
 	Bench   benchCmd   `cmd:"" help:"Measure whole paths."`
 	Config  configCmd  `cmd:"" help:"Print or check the configuration."`
 	Schema  schemaCmd  `cmd:"" help:"Print, compare and convert schemas and .dc files."`
+	Migrate migrateCmd `cmd:"" help:"Make a database fit a game's schema."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

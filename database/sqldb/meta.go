@@ -149,6 +149,23 @@ func (b *Backend) Cluster(ctx context.Context, want database.Cluster) (database.
 	return got, nil
 }
 
+// ReadCluster reads the cluster record; made is false if there is none yet.
+func (b *Backend) ReadCluster(ctx context.Context) (c database.Cluster, made bool, err error) {
+	err = b.engine.transact(ctx, reading, func(tx transaction) error {
+		rows, err := tx.query(ctx, statement{sql: "SELECT cluster, partitions, created FROM otpd_meta WHERE cluster IS NOT NULL"})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		made = true
+		c, err = readCluster(rows)
+		return err
+	})
+	if err != nil {
+		return c, false, fmt.Errorf("database: cluster record: %w", err)
+	}
+	return c, made, nil
+}
+
 func readCluster(rows []sqlRow) (database.Cluster, error) {
 	if len(rows) == 1 {
 		id, okID := asUUID(rows[0][0])

@@ -21,6 +21,7 @@ type Config struct {
 	Listen     string        `yaml:"listen" default:"127.0.0.1:7198" env:"OTPD_LISTEN" help:"UDP address where game clients connect by QUIC."`
 	Data       string        `yaml:"data" default:"otpd-data" env:"OTPD_DATA" help:"Directory for the SQLite database, the bus's registry and the join URL."`
 	DB         string        `yaml:"db" env:"OTPD_DB" help:"Database: a postgres:// URL, or empty for SQLite in the data directory."`
+	Migrate    string        `yaml:"migrate" enum:"auto,manual," default:"" env:"OTPD_MIGRATE" help:"Who makes the tables, columns and indexes that the game's schema needs: auto, the daemon; manual, otpd migrate up; empty: auto in dev, else manual."`
 	Cert       string        `yaml:"cert" env:"OTPD_CERT" help:"TLS certificate chain (PEM). Needed unless dev is set."`
 	Key        string        `yaml:"key" env:"OTPD_KEY" help:"TLS private key (PEM)."`
 	Dev        bool          `yaml:"dev" env:"OTPD_DEV" help:"Development: make a self-signed certificate at start."`

@@ -307,7 +307,7 @@ func (d *Daemon) openDatabase(ctx context.Context) (epoch uint32, err error) {
 }
 
 func (d *Daemon) startDatabase() (err error) {
-	cfg := database.Config{Partitions: d.cfg.Partitions}
+	cfg := database.Config{Partitions: d.cfg.Partitions, Manual: d.cfg.Migrate == "manual" || d.cfg.Migrate == "" && !d.cfg.Dev}
 	if d.cfg.DB != "" {
 		cfg.Workers = 4
 	}
