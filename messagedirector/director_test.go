@@ -118,6 +118,24 @@ func TestUnknownControlMessageIsRefusedOnce(t *testing.T) {
 	require.Equal(t, wire.CodeMalformed, got[0].Body.(*wire.Failed).Code)
 }
 
+// rule 6: one recipient has ended with a full inbox, one has left; the others get the message as ever.
+func TestRule6OneRecipientDoesNotStopTheOthers(t *testing.T) {
+	d, err := New(Config{HighWater: 10 * baseWeight, Limit: 20 * baseWeight})
+	require.NoError(t, err)
+	a, full, gone, c := d.Join("a"), d.Join("full"), d.Join("gone"), d.Join("c")
+	for _, p := range []*Participant{full, gone, c} {
+		p.Route([]wire.Message{subscribe(zone20)})
+	}
+	gone.Leave()
+	for i := range 30 {
+		a.Route([]wire.Message{digest(i, zone20)})
+		require.Equal(t, []int{i}, numbers(received(t, c)))
+	}
+	var batch []wire.Message
+	_, err = full.Inbox().Wait(context.Background(), &batch)
+	require.ErrorIs(t, err, ErrOverflow)
+}
+
 func TestRule10And12PostRemoves(t *testing.T) {
 	d := newDirector(t)
 	a, b := d.Join("a"), d.Join("b")
