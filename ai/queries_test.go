@@ -29,7 +29,7 @@ func TestQuestionsAboutTheWorld(t *testing.T) {
 		return r
 	}
 	r, other := connect("first"), connect("second")
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, r.DoWait(ctx, func(ctx context.Context) error { return ask(ctx, t, r, other) }))
 }
@@ -126,7 +126,7 @@ func ask(ctx context.Context, t *testing.T, r, other *ai.Repository) error {
 	require.Eventually(t, func() bool {
 		runs, err = r.AIOf(ctx, far.ID())
 		return err == nil && runs == r.Channel()
-	}, 20*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 
 	require.NoError(t, r.DeleteZones(ctx, hall.ID(), 3))
 	_, err = r.LocationOf(ctx, near.ID())

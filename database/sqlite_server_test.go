@@ -108,7 +108,7 @@ func (s *served) ask(bodies ...wire.Body) {
 func (s *served) next() wire.Body {
 	s.t.Helper()
 	if len(s.rest) == 0 {
-		ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 		defer cancel()
 		var err error
 		s.rest, err = s.asker.Inbox().Wait(ctx, &s.batch)

@@ -52,7 +52,7 @@ func newLoggingDirector(t *testing.T, name string) *Director {
 // next takes messages from p until there are n, or the test's patience ends.
 func next(t *testing.T, p *Participant, n int) []wire.Message {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var all, batch []wire.Message
 	for len(all) < n {

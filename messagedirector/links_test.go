@@ -16,7 +16,7 @@ import (
 // until takes messages from p until f says that it is enough.
 func until(t *testing.T, p *Participant, f func(wire.Message) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var batch []wire.Message
 	for {
@@ -142,7 +142,7 @@ func TestQueueOverItsLimitIsALostLink(t *testing.T) {
 func TestCreditIsSharedBetweenNodes(t *testing.T) {
 	n1, n2, _, _ := pair(t)
 	n1.director.gate.raise()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for !n2.director.Overloaded() { // told with the next tick
 		select {
@@ -163,7 +163,7 @@ func declareDead(t *testing.T, n, victim *Node, by do.ID) {
 		require.NoError(t, err)
 		rec.State, rec.By = stateDead, by
 		return n.registry.swap(context.Background(), rec) == nil
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 func TestRule11WillIsRunByAnotherIfTheWinnerDies(t *testing.T) {
@@ -182,7 +182,7 @@ func TestRule11WillIsRunByAnotherIfTheWinnerDies(t *testing.T) {
 	// The dead node finds out, and so do its participants.
 	<-n2.Done()
 	require.ErrorIs(t, n2.Err(), ErrEpochDead)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var batch []wire.Message
 	var err error

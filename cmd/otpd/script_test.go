@@ -80,7 +80,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await FILE")
 	}
-	look, limit := time.NewTicker(5*time.Millisecond), time.NewTimer(20*time.Second)
+	look, limit := time.NewTicker(5*time.Millisecond), time.NewTimer(patience)
 	defer look.Stop()
 	defer limit.Stop()
 	for {
@@ -90,7 +90,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		select {
 		case <-look.C:
 		case <-limit.C:
-			ts.Fatalf("%s is not there after 20 s", args[0])
+			ts.Fatalf("%s is not there after %v", args[0], patience)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func TestPlayersHearEachOther(t *testing.T) {
 	c.Run(func(ctx context.Context) error {
 		return runAI(ctx, ai.Config{Director: c.Director, Name: "hello", Log: c.Log})
 	})
-	require.Eventually(t, func() bool { return len(c.Truth()) == 2 }, 10*time.Second, time.Millisecond, "the square and its bell")
+	require.Eventually(t, func() bool { return len(c.Truth()) == 2 }, time.Minute, time.Millisecond, "the square and its bell")
 	player := func(name string) *lines {
 		out := &lines{}
 		c.Run(func(ctx context.Context) error {
@@ -48,7 +48,7 @@ func TestPlayersHearEachOther(t *testing.T) {
 	}
 	hears := func(l *lines, what string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return strings.Contains(l.String(), what) }, 10*time.Second, time.Millisecond, "%q", l)
+		require.Eventually(t, func() bool { return strings.Contains(l.String(), what) }, time.Minute, time.Millisecond, "%q", l)
 	}
 	first := player("Flippy")
 	hears(first, "rung 1 times\n")

@@ -28,11 +28,11 @@ func play(t *testing.T, bots []*Bot, enough func() bool) (end func()) {
 			t.Log(b.Name(), &b.Stats)
 		}
 	})
-	require.Eventually(t, enough, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, enough, time.Minute, 10*time.Millisecond)
 	for _, b := range bots {
 		b.Stop()
 	}
-	rest, done := context.WithTimeout(t.Context(), 10*time.Second)
+	rest, done := context.WithTimeout(t.Context(), time.Minute)
 	defer done()
 	for _, b := range bots {
 		require.NoError(t, b.Rest(rest))

@@ -30,7 +30,7 @@ func newCluster(t *testing.T) *cluster {
 	c.world, err = NewAI(repo, Options{Accounts: accounts.Config{Params: accounts.Cheap(), AddressBurst: -1, Log: c.Log}})
 	require.NoError(t, err)
 	c.Run(repo.Run)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, c.world.Wait(ctx))
 	return c

@@ -40,7 +40,7 @@ func TestDialerSharesSockets(t *testing.T) {
 		}
 	}
 	require.NoError(t, conns[full].Close(0, ""))
-	require.Eventually(t, func() bool { return d.withRoom() == 2 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return d.withRoom() == 2 }, time.Minute, time.Millisecond)
 	for _, c := range conns {
 		if c == conns[full] {
 			continue
@@ -57,7 +57,7 @@ func TestDialerSharesSockets(t *testing.T) {
 	for _, c := range conns {
 		require.NoError(t, c.Close(0, ""))
 	}
-	require.Eventually(t, func() bool { return d.withRoom() == 0 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return d.withRoom() == 0 }, time.Minute, time.Millisecond)
 }
 
 // Who cannot be reached holds no socket.

@@ -97,7 +97,7 @@ func TestKilledProcessLeavesNothing(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := os.Stat(dir)
 		return os.IsNotExist(err)
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func TestFailedStartLeavesNothing(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 // These tests have every server role in one process, and clients over QUIC.
 
 // limit is how long anything may take here: other tests share the processors.
-const limit = 20 * time.Second
+const limit = time.Minute
 
 type cluster struct {
 	*testcluster.Cluster

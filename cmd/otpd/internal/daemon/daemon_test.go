@@ -79,7 +79,7 @@ func registry(t *testing.T, behaviours ...any) *do.Registry {
 }
 
 func TestAWholeWorldInOneProcess(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cfg := Config{Listen: "127.0.0.1:0", Data: t.TempDir(), Dev: true, Partitions: 16, States: 4, Agents: 1, Bus: "127.0.0.1:0", Admin: "127.0.0.1:0", Heartbeat: time.Minute}
 	d, err := Start(ctx, cfg, slog.New(slog.DiscardHandler))
@@ -147,6 +147,6 @@ func TestAWholeWorldInOneProcess(t *testing.T) {
 			return nil
 		}))
 		return x == 5
-	}, 5*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	_ = id2
 }
