@@ -85,6 +85,12 @@ func (p *process) signal(s syscall.Signal) {
 	require.NoError(p.t, p.cmd.Process.Signal(s))
 }
 
+// kill ends the process without a word, as kill -9 does. It may have ended before.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
 // says waits until the process has written text on standard output or error.
 func (p *process) says(text string) {
 	p.t.Helper()
@@ -101,7 +107,7 @@ func (p *process) until(ok func() bool, what string, args ...any) {
 		select {
 		case <-look.C:
 		case <-p.done:
-			require.True(p.t, ok(), append([]any{"it has ended: " + what}, args...)...)
+			require.True(p.t, ok(), append([]any{"it has ended: " + what + "\n" + strings.ReplaceAll(p.errs.String(), "%", "%%")}, args...)...)
 		case <-limit.C:
 			require.Fail(p.t, "it takes too long", append([]any{what + "\n" + p.errs.String()}, args...)...)
 		}

@@ -10,13 +10,14 @@ import (
 var (
 	ErrNoSuchItem = errors.New("there is no such thing on the menu")
 	ErrTooPoor    = errors.New("that is more gold than you have")
-	ErrNoWork     = errors.New("there is no work")
+	ErrNoWork     = errors.New("there is no work just now")
 )
 
 // AvatarAI is an avatar as the AI that runs it sees it.
 type AvatarAI struct {
 	Avatar
-	world *World // nil of one that nobody plays
+	world   *World // nil of one that nobody plays
+	working bool   // a shift is being promised
 }
 
 // OnBuy sells one item. What it changes on the avatar leaves with the receipt when it returns, in one bundle, and is

@@ -30,7 +30,7 @@ func (w *World) payWages(cfg jobs.Config) (err error) {
 	if w.worker, err = jobs.NewWorker(w.repo, cfg); err != nil {
 		return err
 	}
-	policy := jobs.Policy{Attempts: 20, Backoff: 500 * time.Millisecond, Longest: 30 * time.Second}
+	policy := jobs.Policy{Attempts: 20, Backoff: 500 * time.Millisecond, Longest: 5 * time.Second}
 	if err := jobs.Handle(w.worker, wages, policy, w.pay); err != nil {
 		return err
 	}
@@ -41,9 +41,11 @@ func (w *World) payWages(cfg jobs.Config) (err error) {
 // OnWork is a shift in the kitchen. Its pay is promised when the job is in the database; a second call with the outcome of
 // the first unknown promises the same shift.
 func (a *AvatarAI) OnWork(ctx context.Context, _ Shift) (Promise, error) {
-	if a.world == nil {
+	if a.world == nil || a.working {
 		return Promise{}, ErrNoWork
 	}
+	a.working = true
+	defer func() { a.working = false }()
 	n := max(a.Shift, a.PaidShift) + 1
 	due := wagesDue{Avatar: a.ID(), Shift: n}
 	if _, err := jobs.Add(ctx, a.world.repo, wages, a.ID().String()+"/"+strconv.FormatInt(n, 10), due); err != nil {
@@ -55,24 +57,27 @@ func (a *AvatarAI) OnWork(ctx context.Context, _ Shift) (Promise, error) {
 }
 
 // pay pays what is due, once: how far an avatar is paid is in the row of its gold. One that is not on the street is
-// brought to life, nowhere, for as long as it takes.
+// brought to life, nowhere, for as long as it takes: so they are paid one after the other.
 func (w *World) pay(ctx context.Context, _ jobs.Task, due wagesDue) error {
-	a := ai.Find[AvatarAI](w.repo, due.Avatar)
-	if a == nil {
-		var err error
-		a, err = ai.Activate[AvatarAI](ctx, w.repo, due.Avatar, ai.Place{})
-		switch {
-		case errors.Is(err, ai.CodeNoObject):
-			return fmt.Errorf("tavern: pay %s: %w: %w", due.Avatar, jobs.ErrPermanent, err)
-		case err != nil:
-			return fmt.Errorf("tavern: pay %s: %w", due.Avatar, err)
+	for w.paying[due.Avatar] {
+		if err := w.repo.Sleep(ctx, 5*time.Millisecond); err != nil {
+			return err
 		}
-		if err := w.payOne(ctx, a, due.Shift); err != nil {
-			return errors.Join(err, w.repo.Unload(ctx, due.Avatar))
-		}
-		return w.repo.Unload(ctx, due.Avatar)
 	}
-	return w.payOne(ctx, a, due.Shift)
+	w.paying[due.Avatar] = true
+	defer delete(w.paying, due.Avatar)
+	if a := ai.Find[AvatarAI](w.repo, due.Avatar); a != nil {
+		return w.payOne(ctx, a, due.Shift)
+	}
+	a, err := ai.Activate[AvatarAI](ctx, w.repo, due.Avatar, ai.Place{})
+	switch {
+	case errors.Is(err, ai.CodeNoObject):
+		return fmt.Errorf("tavern: pay %s: %w: %w", due.Avatar, jobs.ErrPermanent, err)
+	case err != nil:
+		return fmt.Errorf("tavern: pay %s: %w", due.Avatar, err)
+	}
+	err = w.payOne(ctx, a, due.Shift)
+	return errors.Join(err, w.repo.Unload(ctx, due.Avatar))
 }
 
 func (w *World) payOne(ctx context.Context, a *AvatarAI, shift int64) error {

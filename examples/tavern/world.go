@@ -27,6 +27,8 @@ type World struct {
 	worker *jobs.Worker
 	built  chan struct{} // closed when err is set
 
+	paying map[do.ID]bool // avatars. Owned by the loop.
+
 	err error // Set before built is closed, then read-only.
 }
 
@@ -47,7 +49,7 @@ func AIRegistry() (*do.Registry, error) {
 // NewAI sets the world up on a repository that was made with AIRegistry: it serves Auth and the Realm, and builds the
 // street. It is called on the repository's loop, or before that runs.
 func NewAI(repo *ai.Repository, opts Options) (*World, error) {
-	w := &World{repo: repo, built: make(chan struct{})}
+	w := &World{repo: repo, built: make(chan struct{}), paying: make(map[do.ID]bool)}
 	var err error
 	if w.auth, err = accounts.Serve(repo, opts.Accounts); err != nil {
 		return nil, err

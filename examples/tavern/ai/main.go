@@ -34,6 +34,7 @@ func run() error {
 	flag.TextVar(&opts.Accounts.Sessions, "sessions", accounts.KickOld, "what becomes of a login while the account has a session: `kick` the old one, refuse the new one, allow both")
 	cheap := flag.Bool("cheap-passwords", false, "hash passwords at a cost that protects nobody, and let one address log in as often as it likes: for tests")
 	open := flag.Bool("open", false, "let anybody in by a ticket that is a name: for development")
+	flag.DurationVar(&opts.Jobs.Lease, "lease", 30*time.Second, "after which a `time` a wage that a process died over is paid by another")
 	metrics := flag.String("metrics", "", "HTTP `address` of a page for Prometheus; empty: none")
 	flag.Parse()
 	if *join == "" {
