@@ -218,6 +218,35 @@ func TestCreditReturnsWhenTheBatchIsDone(t *testing.T) {
 	<-credit
 }
 
+// A role takes only when it is woken, and nobody sends while there is no credit: so the batch that was too large must
+// wake it once more.
+func TestCreditReturnsToWhoIsOnlyWoken(t *testing.T) {
+	d, err := New(Config{HighWater: 2 * baseWeight})
+	require.NoError(t, err)
+	a, b := d.Join("a"), d.Join("b")
+	b.Route([]wire.Message{subscribe(zone20)})
+	a.Route([]wire.Message{digest(1, zone20), digest(2, zone20), digest(3, zone20)})
+	credit := a.Credit()
+	var batch []wire.Message
+	for done := false; !done; {
+		select {
+		case <-b.Inbox().Wake():
+			_, err := b.Inbox().Take(&batch)
+			require.NoError(t, err)
+		case <-credit:
+			done = true
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "the credit never returns")
+		}
+	}
+	require.False(t, a.Overloaded())
+	select {
+	case <-b.Inbox().Wake():
+		require.Fail(t, "an inbox below its mark wakes for nothing")
+	default:
+	}
+}
+
 func TestInboxMeasures(t *testing.T) {
 	d := newDirector(t)
 	a, b := d.Join("a"), d.Join("b")

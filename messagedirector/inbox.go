@@ -109,6 +109,10 @@ func (in *Inbox) take(batch *[]wire.Message, packets []placed) (bool, []placed, 
 	packets, in.packets = in.packets, packets
 	in.taken, in.working = in.bytes, in.since
 	in.bytes, in.since = 0, 0
+	if in.over {
+		// Its originators wait for the credit that the next take gives: it must come even if nothing else does.
+		in.ring()
+	}
 	return true, packets, nil
 }
 
