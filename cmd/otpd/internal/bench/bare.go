@@ -73,7 +73,7 @@ func serveBare(cfg ServerConfig) (_ *bareServer, err error) {
 	}
 	pin := link.Pin(cert)
 	s.info = Info{Addrs: []string{s.socket.LocalAddr().String()}, Pin: hex.EncodeToString(pin[:]), PID: os.Getpid(), Pinned: cfg.Core, Bare: true, TCP: s.tcp.Addr().String()}
-	if s.control, err = startControl(cfg.Control, &s.info, ownUsage); err != nil {
+	if s.control, err = startControl(cfg.Control, &s.info, ownUsage, nil); err != nil {
 		return nil, err
 	}
 	s.wg.Go(s.accept)

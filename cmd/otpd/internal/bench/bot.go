@@ -83,7 +83,7 @@ func (b *bot) read() {
 		buf = buf[:len(buf)+n]
 		used, frameErr := b.frames(buf, now, b.stream)
 		buf = buf[:copy(buf, buf[used:])]
-		if frameErr != nil && !errors.Is(frameErr, fields.ErrShort) {
+		if frameErr != nil && !isShort(frameErr) {
 			err = frameErr
 		}
 		if err != nil {
@@ -208,10 +208,7 @@ func (b *bot) cold(p []byte) (n int, err error) {
 	}
 	switch f := f.(type) {
 	case *wire.ClientWelcome:
-		err = b.say(&wire.ClientCall{
-			Call: 1, Ref: wire.UberDOGRef(gateNumber), Field: b.load.enter, Timeout: 30_000,
-			Args: fields.AppendUint(fields.AppendArrayHeader(nil, 1), uint64(b.zone)),
-		})
+		err = b.say(b.load.enterCall(b.zone))
 	case *wire.ClientReply:
 		if f.Code != 0 {
 			return n, fmt.Errorf("bench: enter: %w: %s", f.Code, f.Text)
@@ -241,6 +238,17 @@ func (b *bot) cold(p []byte) (n int, err error) {
 	}
 	return n, err
 }
+
+// enterCall asks the gate to let a client in.
+func (l *load) enterCall(zone do.Zone) *wire.ClientCall {
+	return &wire.ClientCall{
+		Call: 1, Ref: wire.UberDOGRef(gateNumber), Field: l.enter, Timeout: 30_000,
+		Args: fields.AppendUint(fields.AppendArrayHeader(nil, 1), uint64(zone)),
+	}
+}
+
+// isShort reports whether more bytes may make it right.
+func isShort(err error) bool { return errors.Is(err, fields.ErrShort) }
 
 // say writes a frame that is not of the hot path.
 func (b *bot) say(f wire.Frame) error {

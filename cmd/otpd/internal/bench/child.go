@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -110,7 +111,7 @@ func Bind(core int) error {
 // Profile takes a CPU profile of a server for a time, into a file.
 func Profile(ctx context.Context, server Info, d time.Duration, path string) error {
 	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", server.Admin, max(int(d.Seconds()), 1))
-	b, err := download(ctx, url)
+	b, err := download(ctx, http.MethodGet, url)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (r *Report) SVG() string {
 					l.name = strings.TrimSpace(findMetric(name).label + " " + l.name)
 				}
 				if l.name == "" {
-					l.name = findMetric(name).label
+					l.name = "otpd"
 				}
 				p.lines = append(p.lines, l)
 			}

@@ -17,7 +17,6 @@ type Launcher struct {
 	// Running, if set, is asked for a server that is there already, in place of all that.
 	Running func(context.Context) (Info, error)
 
-	bound           bool
 	serverCore, own int
 }
 

@@ -38,6 +38,7 @@ var allMetrics = []metric{
 	{"allocs_per_operation", "allocations", "", -1},
 	{"server_allocs_per_delivery", "allocations", "", -1},
 	{"bytes_per_object", "memory of one", "B", -1},
+	{"heap_bytes_per_object", "of that heap", "B", -1},
 	{"bytes_per_session", "memory of one", "B", -1},
 	{"heap_bytes_per_session", "of that heap", "B", -1},
 	{"goroutines_per_session", "goroutines of one", "", -1},

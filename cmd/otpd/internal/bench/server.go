@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -10,8 +11,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/otpd/otpd/cmd/otpd/internal/daemon"
@@ -96,6 +99,8 @@ type Server struct {
 	control *control
 	cancel  context.CancelFunc
 	ended   chan error // of the AI
+
+	filling sync.Mutex // held while objects are made or deleted
 }
 
 // Serve starts a server; clients may come when it returns.
@@ -165,7 +170,9 @@ func (s *Server) startControl(cfg ServerConfig) (err error) {
 	for _, a := range s.daemon.Addrs() {
 		s.info.Addrs = append(s.info.Addrs, a.String())
 	}
-	s.control, err = startControl(cfg.Control, &s.info, s.usage)
+	s.control, err = startControl(cfg.Control, &s.info, s.usage, map[string]func(context.Context, url.Values) (any, error){
+		"POST /fill": s.fill, "POST /delete": s.deleteParent,
+	})
 	return err
 }
 
@@ -175,8 +182,8 @@ type control struct {
 	ended chan error
 }
 
-// startControl fills in where it listens.
-func startControl(addr string, info *Info, usage func() Usage) (*control, error) {
+// startControl fills in where it listens. more are pages besides those of every server.
+func startControl(addr string, info *Info, usage func() Usage, more map[string]func(context.Context, url.Values) (any, error)) (*control, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("bench: control port: %w", err)
@@ -191,6 +198,16 @@ func startControl(addr string, info *Info, usage func() Usage) (*control, error)
 		}
 		writeJSON(w, usage())
 	})
+	for pattern, page := range more {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			v, err := page(r.Context(), r.URL.Query())
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			writeJSON(w, v)
+		})
+	}
 	c := &control{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, ended: make(chan error, 1)}
 	go func() {
 		err := c.http.Serve(l)
@@ -250,7 +267,16 @@ func Ask(ctx context.Context, control string) (Info, error) {
 
 // get asks a control port.
 func get(ctx context.Context, control, path string, v any) error {
-	b, err := download(ctx, "http://"+control+path)
+	b, err := download(ctx, http.MethodGet, "http://"+control+path)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, v)
+}
+
+// post tells a control port to do something.
+func post(ctx context.Context, control, path string, v any) error {
+	b, err := download(ctx, http.MethodPost, "http://"+control+path)
 	if err != nil {
 		return err
 	}
@@ -258,8 +284,8 @@ func get(ctx context.Context, control, path string, v any) error {
 }
 
 // download gets a page of a server's.
-func download(ctx context.Context, url string) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func download(ctx context.Context, method, url string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("bench: ask the server: %w", err)
 	}
@@ -270,7 +296,7 @@ func download(ctx context.Context, url string) ([]byte, error) {
 	defer response.Body.Close()
 	b, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
-		err = errors.New(response.Status)
+		err = fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(b))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("bench: ask the server for %s: %w", url, err)

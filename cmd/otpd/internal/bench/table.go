@@ -10,7 +10,7 @@ import (
 var columns = []string{
 	"hz", "deliveries_per_s", "operations_per_s", "ns_per_operation", "mb_per_s", "sessions", "p50_ms", "p99_ms", "p999_ms", "max_ms", "median_ms", "first_ms",
 	"server_cpu_s_per_million", "cpu_ms_per_login", "cpu_us_per_session_s", "bytes_per_delivery", "server_allocs_per_delivery", "allocs_per_operation",
-	"bytes_per_object", "bytes_per_session", "heap_bytes_per_session", "retries", "ejected_after_s", "server_rss_mb", "server_cores", "client_cores",
+	"bytes_per_object", "heap_bytes_per_object", "bytes_per_session", "heap_bytes_per_session", "retries", "ejected_after_s", "server_rss_mb", "server_cores", "client_cores",
 }
 
 // Text is the report for people: a table of its rows, or all values of its only row; then what a reader must know to

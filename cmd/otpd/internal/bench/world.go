@@ -26,6 +26,12 @@ type Body struct {
 	Last [3]int16 `do:"ram,broadcast,ownsend,latest"`
 }
 
+// Thing is what zones are filled with: three small fields, which everybody sees.
+type Thing struct {
+	do.Object
+	A, B, C int16 `do:"required,ram,broadcast"`
+}
+
 // Gate lets clients in.
 type Gate struct {
 	do.Object
@@ -52,7 +58,7 @@ const gateNumber = 4801
 // newRegistry has the world's classes; with behaviours for its AI.
 func newRegistry() (*do.Registry, error) {
 	r := do.NewRegistry()
-	for _, c := range []any{Yard{}, Body{}} {
+	for _, c := range []any{Yard{}, Body{}, Thing{}} {
 		if err := r.Class(c); err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
 		}
