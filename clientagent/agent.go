@@ -31,6 +31,8 @@ type AgentConfig struct {
 	Lose func(wire.Message) bool
 	// PerAddress bounds the connections from one address (reason 1). 0: no bound.
 	PerAddress int
+	// FlushMost bounds how long output is gathered when there is much of it. Default 10 ms.
+	FlushMost time.Duration
 	// Grace is how long the last words of a session may take. Default 2 s.
 	Grace time.Duration
 }
@@ -105,7 +107,7 @@ func NewAgent(cfg AgentConfig) (*Agent, error) {
 	a := &Agent{
 		cfg: cfg, log: cfg.Log, grace: cfg.Grace, state: state,
 		opened: make(chan *peer), input: make(chan timed, inputQueue),
-		peers: map[do.ID]*peer{}, byHost: map[string]int{},
+		peers: map[do.ID]*peer{}, byHost: map[string]int{}, pace: newPace(cfg.FlushMost),
 	}
 	a.stats.Store(&Stats{})
 	return a, nil
@@ -243,7 +245,8 @@ func (a *Agent) flush(now time.Time) time.Duration {
 	if a.state.Dirty() == 0 {
 		return 0
 	}
-	step, slots := a.pace.step(len(a.peers))
+	a.pace.measure(now, a.state.Owed())
+	step, slots := a.pace.step()
 	since := now.Sub(a.flushed)
 	if wait := step - since; wait > 0 {
 		a.pace.due = now.Add(wait)
@@ -276,7 +279,7 @@ func (a *Agent) drained() time.Duration {
 		}
 	}
 	if a.state.Dirty() > 0 {
-		return flushMost
+		return a.pace.most
 	}
 	return 0
 }
@@ -287,6 +290,7 @@ func (a *Agent) deliver(o *Out) {
 	if p == nil {
 		return
 	}
+	p.flushed = a.pace.flushing(p.flushed)
 	p.w.put(o)
 	if o.Close {
 		a.cut(p, o)

@@ -54,6 +54,7 @@ func (s *State) append(t *session, frames []byte, n int) {
 
 // touch books a session that has output, and ejects one that has too much (reason 346).
 func (s *State) touch(t *session) {
+	s.owed++
 	if !t.dirty {
 		t.dirty = true
 		s.dirty = append(s.dirty, t)
@@ -91,6 +92,9 @@ func (s *State) Backlogged() []Backlog {
 	}
 	return s.backlogs
 }
+
+// Owed is how many frames sessions were owed since the beginning, before any were coalesced.
+func (s *State) Owed() uint64 { return s.owed }
 
 // Dirty is how many sessions have output.
 func (s *State) Dirty() int { return len(s.dirty) }

@@ -22,6 +22,8 @@ type peer struct {
 	ended  context.Context // done when the connection is closed
 	closed context.CancelFunc
 	reads  chan struct{} // closed when the stream's reader is done
+
+	flushed uint64 // Owned by the agent's run: see pace.flushing
 }
 
 func newPeer(a *Agent, conn link.Conn, id do.ID) *peer {

@@ -30,6 +30,7 @@ type State struct {
 	channels map[do.Channel][]*session // opened by OpenChannel
 	doomed   []*session                // ejected in this Step
 	dirty    []*session                // with output, in the order in which they got it
+	owed     uint64                    // frames that sessions were owed since the beginning
 
 	objects  map[do.ID]*object
 	aliases  aliases

@@ -395,7 +395,7 @@ func (d *Daemon) startAgents() error {
 		}
 		agent, err := clientagent.NewAgent(clientagent.AgentConfig{
 			Config: cfg, Name: name, Director: d.director, Listener: faults.listener(l), Log: d.log, Record: rec.input(),
-			Lose: faults.lose(),
+			Lose: faults.lose(), FlushMost: d.cfg.FlushMost,
 		})
 		if err != nil {
 			return errors.Join(err, l.Close())
