@@ -137,3 +137,19 @@ func TestWriteOfTheRecordBefore(t *testing.T) {
 	require.IsType(t, &wire.GetAll{}, x.one())
 	require.EqualValues(t, 60, x.a.Find(id).(*AvatarAI).HP)
 }
+
+// A client's set of a reviewed field is done when the object has left and entered again: what the AI made of the value was
+// told behind the entry, and stays.
+func TestReviewedValueOfTheRecordBefore(t *testing.T) {
+	x := newClientTest(t)
+	a := x.enter(1, 1, false, "Name", "Flippy")
+	a.Title, a.Mood = "sir", "glad"
+	require.NoError(t, a.Save())
+	set := x.sent()[0].(*wire.ClientSet)
+	x.feed(&wire.ClientLeave{Alias: 1, Reason: wire.LeaveInterest})
+	b := x.enter(1, 1, false, "Name", "Flippy")
+	x.feed(&wire.ClientUpdates{Alias: 1, Fields: values(t, x.class, "Title", "Sir", "Mood", "glad")})
+	x.feed(&wire.ClientDone{Context: set.Context, Version: do.Version{Inc: 1, N: 9}})
+	require.Equal(t, "Sir", b.Title)
+	require.Equal(t, "glad", b.Mood)
+}

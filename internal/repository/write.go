@@ -118,7 +118,11 @@ func (s *State) applied(p *op, id do.ID, v do.Version) *object {
 	}
 	switch p.kind {
 	case opSet:
-		s.each(o, p.fields, func(f *do.Field, value []byte) { s.foreign(o, f, value, true) })
+		s.each(o, p.fields, func(f *do.Field, value []byte) {
+			if s.port.bundles() || !f.Keywords.Has(fields.Review) { // what a review makes of a value is told as the AI's
+				s.foreign(o, f, value, true)
+			}
+		})
 	case opUnset:
 		for _, x := range first(p.old) {
 			if f := o.class.Field(x.f.Number); f != nil {
