@@ -16,6 +16,9 @@ func (s *State) linkLost(b *wire.LinkLost) {
 		return
 	}
 	s.loseLatest(b)
+	if b.Dead {
+		s.bury(b)
+	}
 	for _, o := range s.byAlias() {
 		delete(s.asks, o.asked)
 		o.asked = 0
@@ -27,6 +30,25 @@ func (s *State) linkLost(b *wire.LinkLost) {
 	}
 	s.reopen()
 	s.askHeld()
+}
+
+// bury takes the objects of dead States out of all views: they are gone from memory.
+func (s *State) bury(b *wire.LinkLost) {
+	var parents []do.ID
+	for l := range s.places {
+		if b.Holds(l.Parent) && !slices.Contains(parents, l.Parent) {
+			parents = append(parents, l.Parent)
+		}
+	}
+	slices.SortFunc(parents, do.ID.Compare)
+	for _, id := range parents {
+		s.closeBelow(id)
+	}
+	for _, o := range s.byAlias() {
+		if b.Holds(o.id) {
+			s.remove(o, wire.LeaveDeleted)
+		}
+	}
 }
 
 // byAlias is every object, in the order of the aliases.

@@ -222,6 +222,9 @@ func (s *stage) do(cmd *scenario.Command) error {
 	case "lose":
 		s.agent.lose = append(s.agent.lose, typeOf(cmd.Word(0)))
 		return nil
+	case "kill":
+		s.net.Kill(s.net.Member(cmd.Word(0)))
+		return nil
 	case "hold":
 		s.net.Hold(s.net.Member(cmd.Word(0)))
 		return nil

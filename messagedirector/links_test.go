@@ -198,6 +198,7 @@ func TestRule11WillIsRunByAnotherIfTheWinnerDies(t *testing.T) {
 	require.NotEqual(t, n2.ID(), again.ID())
 	p3 := n2.director.Join("three")
 	hosting(p3)
+	until(t, p1, linkLost(again, false)) // who hosts the partition now was not there all the time
 	works(t, p1, p3)
 	require.NoError(t, again.Close(context.Background()))
 }

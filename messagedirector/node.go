@@ -50,6 +50,7 @@ type Node struct {
 	err     error                            // why the node ended
 	gone    map[do.ID]struct{}               // nodes that died or left: never met again, however late news of them is
 	estates map[do.ID]map[uint64]postRemoves // wills of dead nodes, until they have been run
+	vacant  []do.Range                       // object channels that nodes hosted which are gone
 	refused uint64                           // packets of nodes that are not alive
 }
 
@@ -251,6 +252,7 @@ func (n *Node) part(p *peer, why string) {
 	}
 	n.peers = slices.Delete(n.peers, i, i+1)
 	n.gone[p.id] = struct{}{}
+	n.vacant = join(n.vacant, p.hosted)
 	n.director.table.Leave(p.member)
 	n.credit(p, false)
 	p.member.inbox.fail(ErrLeft)

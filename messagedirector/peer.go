@@ -80,15 +80,32 @@ const (
 	unwanted   // the link is lost, and this is no hello
 )
 
-// host takes over what the peer covers of object channels. What it hosted once counts when its link is lost: on its way
-// out it unsubscribes first.
-func (p *peer) host(ranges []do.Range) {
+// host takes over what the peer covers of object channels, and gives what is new among it. What it hosted once counts
+// when its link is lost: on its way out it unsubscribes first.
+func (p *peer) host(ranges []do.Range) (fresh []do.Range) {
 	p.hosts = len(ranges) > 0
+	before := len(p.hosted)
+	p.hosted = join(p.hosted, ranges)
+	return p.hosted[before:]
+}
+
+// join appends the ranges that are not in a list yet.
+func join(list, ranges []do.Range) []do.Range {
 	for _, r := range ranges {
-		if !slices.Contains(p.hosted, r) {
-			p.hosted = append(p.hosted, r)
+		if !slices.Contains(list, r) {
+			list = append(list, r)
 		}
 	}
+	return list
+}
+
+// overlap reports whether some ranges have a channel in common with others.
+func overlap(some, others []do.Range) bool {
+	return slices.ContainsFunc(some, func(a do.Range) bool {
+		return slices.ContainsFunc(others, func(b do.Range) bool {
+			return a.Lo.Compare(b.Hi) <= 0 && b.Lo.Compare(a.Hi) <= 0
+		})
+	})
 }
 
 // arrives judges a packet by its sequence number and counts it. A hello starts the sequence anew.

@@ -171,7 +171,9 @@ func (n *Node) subscribed(p *peer, s *wire.BusSubscribe) {
 		n.log.Error("subscription refused", "node", p.id, "err", err)
 	}
 	p.number = s.Number
-	p.host(n.director.table.Hosts(p.member))
+	if fresh := p.host(n.director.table.Hosts(p.member)); p.synced && overlap(fresh, n.vacant) {
+		n.announce(p, false) // it takes the place of a dead one: what was sent there in between is lost
+	}
 	n.packet(p, &wire.BusAck{Number: s.Number})
 	n.settle()
 }

@@ -17,10 +17,6 @@ import (
 // parent, or with it, and dies now.
 func (s *State) linkLost(b *wire.LinkLost, out *wire.Outbox) {
 	s.probeAgain(out)
-	if b.Dead {
-		s.forgetDead(b)
-		return
-	}
 	if len(b.Hosts) == 0 {
 		return
 	}
@@ -36,6 +32,10 @@ func (s *State) linkLost(b *wire.LinkLost, out *wire.Outbox) {
 	byID := func(a, b *family) int { return a.id.Compare(b.id) }
 	slices.SortFunc(foreign, byID)
 	slices.SortFunc(own, byID)
+	if b.Dead {
+		s.bury(b, foreign, own, out)
+		return
+	}
 	for _, f := range foreign {
 		s.sayChildren(f, out)
 	}
@@ -44,17 +44,24 @@ func (s *State) linkLost(b *wire.LinkLost, out *wire.Outbox) {
 	}
 }
 
-// forgetDead takes children off the lists whose State has died: they are in no memory any more. Nobody is told: who watches
-// hears of the dead State itself.
-func (s *State) forgetDead(b *wire.LinkLost) {
-	var gone []*child
-	for id, c := range s.away {
-		if b.Holds(id) {
-			gone = append(gone, c)
+// bury is linkLost for States that are dead: their objects are gone from memory. Children here die with their parents
+// there, as if those had been deleted; children there are off the lists.
+func (s *State) bury(b *wire.LinkLost, foreign, own []*family, out *wire.Outbox) {
+	for _, f := range own {
+		for _, p := range slices.Clone(f.places) {
+			for i := len(p.away) - 1; i >= 0; i-- {
+				if c := p.away[i]; b.Holds(c.id) {
+					s.unlist(c)
+				}
+			}
 		}
 	}
-	for _, c := range gone {
-		s.unlist(c)
+	for _, f := range foreign {
+		for _, o := range f.children() {
+			if s.objects[o.id] == o { // one may have gone with another that was its ancestor
+				s.remove(o, do.ObjectChannel(f.id), removal{}, out)
+			}
+		}
 	}
 }
 

@@ -122,6 +122,11 @@ func (s *stage) do(cmd *scenario.Command) error {
 	case "cut":
 		s.net.Cut(s.net.Member(cmd.Word(0)), s.net.Member(cmd.Word(1)))
 		return nil
+	case "kill":
+		self := do.ControlOf(do.RoleStateServer, s.world.ID(cmd.Word(0)))
+		s.states = slices.DeleteFunc(s.states, func(st *State) bool { return st.Channel() == self })
+		s.net.Kill(s.net.Member(cmd.Word(0)))
+		return nil
 	case "mend":
 		s.net.Mend()
 		return nil

@@ -92,7 +92,8 @@ func (m *ClearPostRemoves) code(c *coder) {
 }
 
 // LinkLost tells the participants of a process that messages from or to a node may have been lost: requests in
-// flight there fail, and if it hosts objects, watched locations are opened again.
+// flight there fail, and if it hosts objects, watched locations are opened again. It is also said of a node that comes
+// to host what a dead one did: what was sent in between is lost. Of a node that is dead the objects are gone.
 type LinkLost struct {
 	Node  do.ID
 	Epoch uint64     // of the node

@@ -431,6 +431,21 @@ var lostLink = &wire.LinkLost{Hosts: []do.Range{{
 	Lo: do.PartitionRange(do.KindObject, 0).Lo, Hi: do.PartitionRange(do.KindObject, 1<<16-1).Hi,
 }}}
 
+// A State that is dead takes its objects with it: they are deleted, and interests below them close (rule 123).
+func TestDeadStateTakesItsObjects(t *testing.T) {
+	x := newAITest(t)
+	dead, other := x.made("Flippy", Place{ID: do.NewID(1, 1, 7)}), x.made("Dot", Place{ID: do.NewID(2, 1, 7)})
+	w, err := x.a.AddInterest(dead.ID(), 1)
+	require.NoError(t, err)
+	x.sent()
+	x.heard()
+	x.step(&wire.LinkLost{Dead: true, Hosts: []do.Range{do.PartitionRange(do.KindObject, 1)}})
+	require.Equal(t, []string{"delete Flippy"}, x.heard())
+	require.True(t, w.Closed())
+	require.Nil(t, x.a.Find(dead.ID()))
+	require.Same(t, other, x.a.Find(other.ID()))
+}
+
 // A lost link to where an object is not: its writes go on, and nothing is asked for again. Who handles a call may be
 // there, so its outcome is unknown.
 func TestLinkLostElsewhere(t *testing.T) {

@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -152,4 +153,28 @@ func TestReviewedValueOfTheRecordBefore(t *testing.T) {
 	x.feed(&wire.ClientDone{Context: set.Context, Version: do.Version{Inc: 1, N: 9}})
 	require.Equal(t, "Sir", b.Title)
 	require.Equal(t, "glad", b.Mood)
+}
+
+// The answer to a durable set comes after that to a later write of the same field, which was a bundle of another object
+// and has that one's version: the later one stays.
+func TestLateAnswerIsNotNewerThanABundle(t *testing.T) {
+	x := newAITest(t)
+	a, b := x.made("Flippy", Place{ID: do.NewID(1, 1, 76)}), x.made("Dot", Place{ID: do.NewID(1, 1, 77)})
+	b.Name = "n3"
+	committed := x.do(func(ctx context.Context) error { return b.Commit(ctx) })
+	durable := x.one().(*wire.SetFields)
+	require.True(t, durable.Durable)
+	x.do(func(ctx context.Context) error {
+		if err := x.a.Change(&a.Object, &b.Object); err != nil {
+			return err
+		}
+		a.Gold, b.Name = 4, "t14"
+		return nil
+	})
+	bundle := x.one().(*wire.Bundle)
+	require.Equal(t, a.ID(), bundle.DO)
+	x.step(&wire.Done{Context: bundle.Context, Of: bundle.Type(), DO: a.ID(), Version: do.Version{Inc: 9, N: 2}})
+	x.step(&wire.Done{Context: durable.Context, Of: durable.Type(), DO: b.ID(), Version: do.Version{Inc: 1, N: 12}})
+	require.NoError(t, *committed)
+	require.Equal(t, "t14", b.Name)
 }

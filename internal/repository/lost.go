@@ -33,6 +33,9 @@ func (a *AI) hearLinkLost(b *wire.LinkLost) {
 		a.wakeMakers(o, &wire.Error{Code: wire.CodeUnknown})
 		a.leaveView(o)
 	}
+	if b.Dead {
+		a.bury(b)
+	}
 	a.send(do.Control(do.RoleStateServer), &wire.AskHeld{Owners: []do.Channel{a.channel}, AI: a.channel})
 	for _, o := range a.sorted() {
 		if (o.run || o.owned) && !o.dog && b.Holds(o.id) {
@@ -40,6 +43,20 @@ func (a *AI) hearLinkLost(b *wire.LinkLost) {
 		}
 	}
 	a.reopen()
+}
+
+// bury ends the objects of dead States: they are gone from memory.
+func (a *AI) bury(b *wire.LinkLost) {
+	for _, w := range slices.Clone(a.watches) {
+		if b.Holds(w.parent) {
+			a.closeBelow(w.parent)
+		}
+	}
+	for _, o := range a.sorted() {
+		if !o.dog && b.Holds(o.id) {
+			a.end(o, Delete)
+		}
+	}
 }
 
 // lostWith reports whether a write went, or may have gone, over a link: to the State of its objects, which are of one

@@ -69,6 +69,7 @@ type pending struct {
 	truth  []byte     // nil: unset
 	heard  bool       // somebody else's value came since
 	at     do.Version // of truth, as far as this side hears versions
+	own    uint64     // number of the last write of this side that was confirmed
 }
 
 // after reports whether truth is newer than version v of the same object. Answers that wait for the database come late.

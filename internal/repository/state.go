@@ -45,6 +45,7 @@ type State struct {
 	objects map[do.ID]*object
 	context uint32
 	writes  map[uint32]*write
+	written uint64 // number of the last write
 	waits   map[uint32]*waiter
 	cancels []*waiter     // whose context can be cancelled; looked at on each tick
 	loopID  atomic.Uint64 // goroutine of the loop, in dev mode

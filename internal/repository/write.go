@@ -12,6 +12,7 @@ import (
 // write is what left as one message and is settled by one answer: everything in it was applied, or nothing.
 type write struct {
 	context uint32
+	number  uint64 // grows; a State applies the writes of one object in this order
 	ops     []op
 	durable bool
 	call    *incoming       // the call that its last op answers
@@ -35,6 +36,8 @@ type refusal struct {
 // send registers a write and gives it to the adapter.
 func (s *State) send(w *write) *write {
 	w.context = s.nextContext()
+	s.written++
+	w.number = s.written
 	s.writes[w.context] = w
 	for i := range w.ops {
 		p := &w.ops[i]
@@ -88,7 +91,7 @@ func (s *State) acknowledge(context uint32, id do.ID, v do.Version, now uint16) 
 			if o.id != id {
 				counter = 0 // that is another object's
 			}
-			s.confirm(o, p, v, counter)
+			s.confirm(o, p, w.number, v, counter)
 		case opMove:
 			o.moving.truth = p.to
 			s.settleMove(o)
@@ -136,12 +139,13 @@ func (s *State) applied(p *op, id do.ID, v do.Version) *object {
 }
 
 // confirm makes the values of an applied set, which are of version v, the truth and releases its fields. An answer that
-// waited for the database comes after newer values of others: those stay.
-func (s *State) confirm(o *object, p *op, v do.Version, now uint16) {
+// waited for the database comes after newer values: those of others, and later ones of this side, stay. Of these the
+// version is not always known: it is that of another object of their bundle.
+func (s *State) confirm(o *object, p *op, number uint64, v do.Version, now uint16) {
 	if p.kind == opUnset {
 		for _, x := range first(p.old) {
-			if pd := o.pendingOf(x.f.Number); pd != nil && !pd.after(v) {
-				pd.truth, pd.at = bytes.Clone(x.f.Default), v
+			if pd := o.pendingOf(x.f.Number); pd != nil && !pd.after(v) && number >= pd.own {
+				pd.own, pd.truth, pd.at = number, bytes.Clone(x.f.Default), v
 			}
 		}
 	} else {
@@ -151,10 +155,10 @@ func (s *State) confirm(o *object, p *op, v do.Version, now uint16) {
 				// What a review made of the value was heard before its acknowledgement.
 				return
 			}
-			if pd.after(v) {
+			if pd.after(v) || number < pd.own {
 				return
 			}
-			pd.at = v
+			pd.own, pd.at = number, v
 			o.learn(pd, f, value, now)
 		})
 	}

@@ -92,6 +92,12 @@ func (n *Net) Mend() {
 	n.run()
 }
 
+// Kill takes a member out, and lets all others hear that it is dead.
+func (n *Net) Kill(m *Member) {
+	n.members = slices.DeleteFunc(n.members, func(other *Member) bool { return other == m })
+	n.Give(wire.Message{Body: &wire.LinkLost{Dead: true, Hosts: m.ranges}})
+}
+
 // loses reports whether the link between two members is cut.
 func (n *Net) loses(from, to *Member) bool {
 	return slices.Contains(n.cut, [2]*Member{from, to}) || slices.Contains(n.cut, [2]*Member{to, from})

@@ -102,7 +102,20 @@ type placeAI struct {
 
 func (x *placeAI) OnGenerate() { x.life.generated(&x.Object) }
 func (x *placeAI) OnDisable()  { x.life.ended(&x.Object) }
-func (x *placeAI) OnDelete()   { x.life.ended(&x.Object) }
+
+// OnDelete founds a root anew that died with its State.
+func (x *placeAI) OnDelete() {
+	x.life.ended(&x.Object)
+	a, id := x.life.p, x.ID()
+	if a == nil || !id.IsWellKnown() || a.place != 0 || !a.alive() {
+		return
+	}
+	a.w.after(a.w.within(800*ms), func() {
+		if a.alive() && a.ai.Find(id) == nil {
+			a.run(func() { a.found(id) })
+		}
+	})
+}
 
 type avatarAI struct {
 	Avatar

@@ -174,6 +174,15 @@ func (n *network) leave(p *participant) {
 	n.dead(p)
 }
 
+// came tells all others of a participant that hosts objects: what was sent to them before is lost.
+func (n *network) came(p *participant) {
+	for _, q := range n.all {
+		if q != p && !q.gone {
+			n.tell(n.link(p, q), q, max(n.w.now, n.link(p, q).last)+n.w.delay(), linkLost(p, n.table.Hosts(p.member)))
+		}
+	}
+}
+
 // dead tells all others that a participant is gone for good, each when all has arrived that it sent there.
 func (n *network) dead(p *participant) {
 	m := linkLost(p, n.hosted[p])

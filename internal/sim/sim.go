@@ -53,6 +53,7 @@ type Counters struct {
 	MessagesLost         int
 	AIsDied              int
 	AgentsDied           int
+	StatesDied           int
 	ClockJumps           int
 	Redials              int // sessions of a client after its first
 	Ejects               int // of clients that misbehaved or did not read
@@ -81,6 +82,7 @@ func (c *Counters) Table() []Count {
 		{"reviewed values", c.Reviewed, true},
 		{"clock jumps", c.ClockJumps, true},
 		{"agents that died", c.AgentsDied, true},
+		{"States that died", c.StatesDied, true},
 		{"owner changes in flight", c.OwnerChangesInFlight, true},
 		{"aliases used again", c.AliasesReused, true},
 		{"lost datagrams", c.DatagramsLost, true},
@@ -121,6 +123,7 @@ func (c *Counters) Add(o Counters) {
 	c.Granted += o.Granted
 	c.Reviewed += o.Reviewed
 	c.AgentsDied += o.AgentsDied
+	c.StatesDied += o.StatesDied
 	c.ClockJumps += o.ClockJumps
 	c.OwnerChangesInFlight += o.OwnerChangesInFlight
 	c.AliasesReused += o.AliasesReused

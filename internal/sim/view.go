@@ -209,7 +209,7 @@ const arriving = 200 * ms
 func (v *view) opened(context uint32) {
 	a, ok := v.adds[context]
 	w := v.c.w
-	if !ok || w.count.LinksLost > 0 {
+	if !ok || w.count.LinksLost+w.count.StatesDied > 0 {
 		return
 	}
 	for _, id := range w.ids {

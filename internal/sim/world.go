@@ -111,8 +111,9 @@ func (w *world) build() error {
 	if err := w.buildDatabase(); err != nil {
 		return err
 	}
-	for i, parts := range [][]do.Partition{{0, 1}, {2, 3}, {4}} {
-		if err := w.buildShard(i, parts); err != nil {
+	for i := range shardPartitions {
+		w.states = append(w.states, nil)
+		if err := w.buildShard(i); err != nil {
 			return err
 		}
 	}
@@ -188,13 +189,17 @@ func (w *world) flushDatabase() {
 	}
 }
 
-func (w *world) buildShard(i int, parts []do.Partition) error {
+// shardPartitions says which State has which partitions.
+var shardPartitions = [][]do.Partition{{0, 1}, {2, 3}, {4}}
+
+func (w *world) buildShard(i int) error {
+	parts := shardPartitions[i]
 	epoch, err := w.db.backend.RaiseEpoch(context.Background(), parts)
 	if err != nil {
 		return err
 	}
-	id := do.WellKnown(uint64(9001 + i))
-	w.trace.names[id] = fmt.Sprint("state", i+1)
+	id := do.WellKnown(uint64(9001 + i + 10*w.count.StatesDied))
+	name := w.name(id, fmt.Sprint("state", i+1, "."))
 	s := &shard{}
 	s.state, err = stateserver.New(stateserver.Config{
 		Instance: id, Partitions: parts, Epoch: epoch,
@@ -203,8 +208,8 @@ func (w *world) buildShard(i int, parts []do.Partition) error {
 	if err != nil {
 		return err
 	}
-	s.participant = w.net.join(fmt.Sprint("state", i+1), i > 0, func(m wire.Message) { w.stepShard(s, m) })
-	w.states = append(w.states, s)
+	s.participant = w.net.join(name, i > 0, func(m wire.Message) { w.stepShard(s, m) })
+	w.states[i] = s
 	s.state.Start(&s.out)
 	w.net.route(s.participant, s.out.Messages)
 	s.out.Reset()
@@ -260,6 +265,9 @@ func (w *world) every(d int64, f func()) {
 
 func (w *world) tickServers() {
 	for _, s := range w.states {
+		if s.gone {
+			continue
+		}
 		_ = s.state.Step(w.tickOf(s.participant), &s.out)
 		w.net.route(s.participant, s.out.Messages)
 		s.out.Reset()
@@ -331,7 +339,9 @@ func (w *world) disturb() {
 		w.count.StateLinksLost++
 		i := w.rand.IntN(len(w.states))
 		j := (i + 1 + w.rand.IntN(len(w.states)-1)) % len(w.states)
-		w.net.cutFrom(w.states[i].participant, []*participant{w.states[j].participant}, w.within(400*ms))
+		if a, b := w.states[i], w.states[j]; !a.gone && !b.gone {
+			w.net.cutFrom(a.participant, []*participant{b.participant}, w.within(400*ms))
+		}
 	case n < 7:
 		w.count.StateLinksLost++
 		for _, a := range w.ais {
@@ -339,7 +349,9 @@ func (w *world) disturb() {
 				a.cut = true
 			}
 		}
-		w.net.cut(pick(w, w.states).participant, w.within(400*ms))
+		if s := pick(w, w.states); !s.gone {
+			w.net.cut(s.participant, w.within(400*ms))
+		}
 	case n < 9:
 		i := w.rand.IntN(len(w.ais))
 		if w.ais[i] != nil {
@@ -350,6 +362,8 @@ func (w *world) disturb() {
 		w.killAgent(w.rand.IntN(len(w.agents)))
 	case n < 12:
 		w.jump()
+	case n < 13 && w.chance(30):
+		w.killState(w.rand.IntN(len(w.states)))
 	case n < 15:
 		c := w.clients[w.rand.IntN(len(w.clients))]
 		c.stall(w.within(2500 * ms))
@@ -380,6 +394,28 @@ func (w *world) killAgent(i int) {
 		if err := w.buildAgent(i); err != nil {
 			w.problem("agent %d: %v", i+1, err)
 		}
+	})
+}
+
+// killState ends a State, and with it the objects of its partitions; another one comes after a while. Not all at once.
+func (w *world) killState(i int) {
+	s := w.states[i]
+	if s.gone || slices.ContainsFunc(w.states, func(other *shard) bool { return other.gone }) {
+		return
+	}
+	w.count.StatesDied++
+	if w.chance(50) {
+		for _, l := range s.links {
+			w.net.lose(l)
+		}
+	}
+	w.net.leave(s.participant)
+	w.after(w.within(second), func() {
+		if err := w.buildShard(i); err != nil {
+			w.problem("state %d: %v", i+1, err)
+			return
+		}
+		w.net.came(w.states[i].participant)
 	})
 }
 
