@@ -106,11 +106,20 @@ func sqlite(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(db.Close())
 }
 
+// cut leaves the first bytes of a file, or with a number below 0 all but the last: how long it is depends on the machine.
 func cut(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: cut FILE BYTES")
 	}
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
+	file, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if n < 0 {
+		n += file.Size()
+	}
+	if n < 0 || n >= file.Size() {
+		ts.Fatalf("%s has only %d bytes", args[0], file.Size())
+	}
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
 }

@@ -179,7 +179,7 @@ func TestWorldOutlivesItsAI(t *testing.T) {
 	first.signal(syscall.SIGKILL)
 	w.hears("delete", 1)
 	require.NotContains(t, w.heard.String(), "disable", "gone from the world, not only from view")
-	require.Empty(t, s.truth())
+	s.until(func() bool { return len(s.truth()) == 0 }, "the square is deleted, too, by another State")
 
 	start(t, nil, hello(t), "ai", s.join)
 	s.until(func() bool { return len(s.truth()) == 2 }, "the square and its bell")
