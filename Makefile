@@ -2,7 +2,7 @@
 
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: build test install lint fuzz sim bench crash
+.PHONY: build test install lint fuzz sim bench bench-check crash
 
 build:
 	go build -o bin/otpd ./cmd/otpd
@@ -14,7 +14,7 @@ install:
 	go install ./cmd/otpd
 
 lint:
-	@bash scripts/test.sh build vet staticcheck format tidy
+	@bash scripts/test.sh build vet staticcheck format tidy bench
 
 # FUZZTIME is the time for each target, e.g. make fuzz FUZZTIME=1m
 fuzz:
@@ -34,3 +34,8 @@ ROUNDS ?= 50
 AWAY ?= 30s
 crash:
 	go test ./cmd/otpd -run 'TestCrash|TestDatabaseAway' -count=1 -v -timeout 60m -args -crash.rounds=$(ROUNDS) -crash.away=$(AWAY)
+
+# bench-check fails where the hot path got slower by half, or allocates more, than internal/benchcheck/baseline.txt says;
+# go run ./internal/benchcheck -update stores what is measured.
+bench-check:
+	@bash scripts/test.sh bench

@@ -43,6 +43,9 @@ stage_format() {
 
 stage_tidy() { go mod tidy -diff; }
 
+# The hot path's micro-benchmarks against internal/benchcheck/baseline.txt. Not part of make test: it measures.
+stage_bench() { go run ./internal/benchcheck; }
+
 stage_tests() { go test -race -shuffle=on -timeout 20m ./...; }
 
 # Fresh seeds each time; they are printed, and a failure prints the command that repeats it.
