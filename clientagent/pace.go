@@ -9,7 +9,7 @@ const (
 	// flushMost is the default of the longest time for which output is gathered.
 	flushMost = 10 * time.Millisecond
 	// flushPackets is how many packets a second an agent is to write at most, for each two cores. Packets are what costs:
-	// each takes about as long as sixty deliveries in it.
+	// each takes about as long as fifty deliveries in it.
 	flushPackets = 18_000
 	// flushAtOnce is up to how many frames a second are flushed as they come, for each two cores: while there are no
 	// more, a packet for each is time that the machine has.

@@ -55,7 +55,7 @@ const readBuffer = 64 << 10
 func (l *load) dial(addr string, pin [32]byte, b *bot) (err error) {
 	b.load, b.seen, b.stream, b.grams = l, map[uint32]struct{}{}, new(histogram), new(histogram)
 	// A bot that stalls hears of its end where datagrams come.
-	b.conn, err = link.Dial(l.ctx, addr, link.DialConfig{TLS: link.Pinned(pin), NoDatagrams: !l.cfg.Coalesce && !b.stalls})
+	b.conn, err = l.dialer.Dial(l.ctx, addr, link.DialConfig{TLS: link.Pinned(pin), NoDatagrams: !l.cfg.Coalesce && !b.stalls})
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}

@@ -29,6 +29,7 @@ type load struct {
 	stalling atomic.Int64  // bots that will stop to read, or have, and are not ejected
 	closing  atomic.Bool   // connections end because we close them
 	readers  sync.WaitGroup
+	dialer   link.Dialer // all bots share sockets: the clients' core has the more time for them
 
 	bots   []*bot
 	pacers []*pacer
