@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -42,6 +43,85 @@ func (s *suite) oneFailure(t *testing.T) {
 	rs, err = d.Do(d.ctx, d.schema, nil)
 	require.NoError(t, err)
 	require.Empty(t, rs)
+}
+
+// manySets has so many sets of the same fields that a backend may make one statement of them: with versions that hold and
+// do not, objects that are missing or named twice, and values of every type that stands in a column of its own.
+func (s *suite) manySets(t *testing.T) {
+	d := s.openWith(t, avatar(t), typedClass(t, "db", any, scalarTypes()...))
+	for n := range uint64(30) {
+		d.must(d.create(id(n+1), "Avatar", "HP", "1", "Team", `"x"`))
+	}
+	var ops []database.Op
+	wants := map[int]error{}
+	set := func(want error, n, expect uint64, values ...string) {
+		if want != nil {
+			wants[len(ops)] = want
+		}
+		ops = append(ops, database.Op{Kind: database.OpSet, ID: id(n), Class: d.class("Avatar"), Expect: expect, Fields: d.values("Avatar", values...)})
+	}
+	for n := range uint64(20) {
+		set(nil, n+1, n%2, "HP", fmt.Sprint(n), "Gold", fmt.Sprint(-int64(n)))
+	}
+	set(database.ErrVersion, 21, 7, "HP", "9", "Gold", "9")
+	set(database.ErrNotFound, 99, 0, "HP", "9", "Gold", "9")
+	set(database.ErrNotFound, 98, 3, "HP", "9", "Gold", "9")
+	set(nil, 22, 1, "HP", "5", "Gold", "5")
+	set(database.ErrVersion, 22, 1, "HP", "6", "Gold", "6")
+	set(nil, 22, 2, "HP", "7", "Gold", "7")
+	for n := uint64(23); n < 29; n++ {
+		set(nil, n, 1, "Team", fmt.Sprintf("%q", fmt.Sprint(n)))
+	}
+	rs := d.do(ops...)
+	for i := range ops {
+		require.ErrorIs(t, rs[i].Err, wants[i], "operation %d", i)
+		if wants[i] == nil && i < 20 {
+			require.EqualValues(t, 2, rs[i].Version)
+			require.Equal(t, d.values("Avatar", "HP", fmt.Sprint(i), "Gold", fmt.Sprint(-i), "Team", `"x"`), d.all(id(uint64(i+1))))
+		}
+	}
+	require.EqualValues(t, 1, rs[20].Version, "the current one")
+	require.Equal(t, d.values("Avatar", "HP", "1", "Team", `"x"`), d.all(id(21)))
+	require.Equal(t, d.values("Avatar", "HP", "7", "Gold", "7", "Team", `"x"`), d.all(id(22)))
+	require.EqualValues(t, 3, rs[25].Version)
+	for n := uint64(23); n < 29; n++ {
+		require.Equal(t, d.values("Avatar", "HP", "1", "Team", fmt.Sprintf("%q", fmt.Sprint(n))), d.all(id(n)))
+	}
+
+	// Each type, with the values that are hardest for it.
+	class := d.class("Typed")
+	var creates, sets []database.Op
+	next := uint64(1000)
+	for i, typ := range scalarTypes() {
+		f := class.FieldByName(fmt.Sprintf("F%d", i))
+		for _, c := range typeValues {
+			for j := 0; c.typ == typ && j < 2*leastSets; j++ {
+				next++
+				creates = append(creates, database.Op{Kind: database.OpCreate, ID: id(next), Class: class})
+				value := text(t, f.Type, c.values[j%len(c.values)])
+				sets = append(sets, database.Op{Kind: database.OpSet, ID: id(next), Class: class, Fields: fields.MapOf(fields.Pair{Number: f.Number, Value: value})})
+			}
+		}
+	}
+	for _, r := range append(d.do(creates...), d.do(sets...)...) {
+		require.NoError(t, r.Err)
+	}
+	for _, op := range sets {
+		require.Equal(t, op.Fields, d.all(op.ID))
+	}
+}
+
+// leastSets is more than any backend needs to make one statement of many.
+const leastSets = 4
+
+// scalarTypes are the types of typeValues that are one value each.
+func scalarTypes() (types []string) {
+	for _, c := range typeValues {
+		if !strings.ContainsAny(c.typ, "[{") && !strings.HasPrefix(c.typ, "map") {
+			types = append(types, c.typ)
+		}
+	}
+	return types
 }
 
 func (s *suite) uniqueField(t *testing.T) {

@@ -37,6 +37,7 @@ func Run(t *testing.T, newAddress New, open Open) {
 		"EveryTypeComesBack":                       (*suite).everyType,
 		"RandomValuesComeBack":                     (*suite).randomValues,
 		"ExpectedVersion":                          (*suite).expectedVersion,
+		"ManySetsAtOnceAreEachTheirOwn":            (*suite).manySets,
 		"OneFailureLeavesTheOthers":                (*suite).oneFailure,
 		"UniqueFieldIsNamed":                       (*suite).uniqueField,
 		"FindByIndexedField":                       (*suite).find,

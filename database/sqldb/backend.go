@@ -118,7 +118,11 @@ func (b *batch) runTogether(ctx context.Context, tx transaction) error {
 	if !ok {
 		return b.runEach(ctx, tx)
 	}
-	for rest := b.jobs; len(rest) > 0; {
+	jobs, err := b.runBulk(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for rest := jobs; len(rest) > 0; {
 		if rest[0].alone() {
 			if err := rest[0].runGuarded(ctx, tx); err != nil {
 				return err
@@ -133,9 +137,23 @@ func (b *batch) runTogether(ctx context.Context, tx transaction) error {
 		if err := piped.together(ctx, rest[:n]); err != nil {
 			return err
 		}
+		for _, j := range rest[:n] {
+			if err := j.explainMiss(ctx, tx); err != nil {
+				return err
+			}
+		}
 		rest = rest[n:]
 	}
 	return nil
+}
+
+// explainMiss runs the guarded form of a job that did not find its row as it expected it.
+func (j *job) explainMiss(ctx context.Context, tx transaction) error {
+	if !j.missed {
+		return nil
+	}
+	j.missed = false
+	return j.guarded.runGuarded(ctx, tx)
 }
 
 // runGuarded runs a job with a condition without a savepoint: that the condition does not hold is no error to the database.

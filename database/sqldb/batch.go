@@ -292,7 +292,7 @@ func (b *batch) runEach(ctx context.Context, tx transaction) error {
 }
 
 func (j *job) runAlone(ctx context.Context, tx transaction) error {
-	if len(j.statements) == 1 && j.script == nil && tx.undoesStatements() {
+	if len(j.statements) == 1 && j.script == nil && tx.undoesStatements() { // of two only one changes anything
 		return ignoreOutcome(j, j.run(ctx, tx))
 	}
 	if err := tx.savepoint(ctx); err != nil {
@@ -318,6 +318,14 @@ func ignoreOutcome(j *job, err error) error {
 
 // run runs the statements of a job and reads the answers.
 func (j *job) run(ctx context.Context, tx transaction) error {
+	if err := j.runOnce(ctx, tx); err != nil || !j.missed {
+		return err
+	}
+	j.missed = false
+	return j.guarded.runOnce(ctx, tx)
+}
+
+func (j *job) runOnce(ctx context.Context, tx transaction) error {
 	if j.script != nil {
 		return j.script(ctx, tx)
 	}

@@ -26,8 +26,11 @@ func BenchmarkSet(b *testing.B) {
 					ops[i] = database.Op{Kind: database.OpSet, ID: do.NewID(1, 0, uint64(i)), Class: class, Fields: value}
 				}
 				for done := 0; done < b.N; done += size {
-					_, err := backend.Do(b.Context(), s, ops)
+					results, err := backend.Do(b.Context(), s, ops)
 					require.NoError(b, err)
+					for i := range ops {
+						ops[i].Expect = results[i].Version // as a state server does
+					}
 				}
 			})
 		}

@@ -30,6 +30,12 @@ type job struct {
 	finish func(answers [][]sqlRow) error
 	// script is there instead of all these for what takes several exchanges with the server.
 	script func(ctx context.Context, tx transaction) error
+	// guarded is there for a set that expects a version: statements find the row only if it has that, and when they
+	// found none guarded says why. So the usual case is one statement.
+	guarded *job
+	missed  bool
+	// row is there for a set that can share a statement with those of other objects.
+	row *bulkRow
 }
 
 // alone reports whether the job cannot be sent together with others.
@@ -142,6 +148,22 @@ func (j *job) set(d dialect, t *table) error {
 	if err := j.guardSet(d, t); err != nil {
 		return err
 	}
+	if err := j.setRow(d, t, j.guard == nil && j.op.Expect != 0); err != nil {
+		return err
+	}
+	if j.guard != nil || j.op.Expect == 0 {
+		j.row = bulkRowOf(d, t, j.op)
+		return nil
+	}
+	j.guarded = &job{op: j.op, result: j.result}
+	j.guarded.guardRow(d, t, nil)
+	j.guarded.judge = j.guarded.judgeVersion
+	j.row = bulkRowOf(d, t, j.op)
+	return j.guarded.setRow(d, t, false)
+}
+
+// setRow makes the statement of a set; with versioned it finds the row only if that has the expected version.
+func (j *job) setRow(d dialect, t *table, versioned bool) error {
 	b := builder{d: d}
 	b.text("UPDATE %s SET otpd_version = otpd_version + 1, otpd_updated = %s", t.name, d.now())
 	it := j.op.Fields.Iter()
@@ -170,7 +192,11 @@ func (j *job) set(d dialect, t *table) error {
 		}
 		unset[n] = true
 	}
-	b.text(" WHERE otpd_id = %s RETURNING otpd_id, otpd_version", b.param(d.id(j.op.ID)))
+	b.text(" WHERE otpd_id = %s", b.param(d.id(j.op.ID)))
+	if versioned {
+		b.text(" AND otpd_version = %s", b.param(int64(j.op.Expect)))
+	}
+	b.text(" RETURNING otpd_id, otpd_version")
 	j.statements = []statement{b.statement()}
 	j.finish = j.finishWrite
 	return nil
@@ -178,6 +204,10 @@ func (j *job) set(d dialect, t *table) error {
 
 // finishWrite takes the version that a write returned; no row means no object.
 func (j *job) finishWrite(answers [][]sqlRow) (err error) {
+	if len(answers[0]) == 0 && j.guarded != nil {
+		j.missed = true
+		return nil
+	}
 	if len(answers[0]) == 0 {
 		return database.ErrNotFound
 	}
@@ -191,7 +221,7 @@ func (j *job) guardSet(d dialect, t *table) error {
 	if err != nil {
 		return err
 	}
-	if len(expected) == 0 && j.op.Expect == 0 {
+	if len(expected) == 0 {
 		return nil
 	}
 	var cols []*column

@@ -32,7 +32,7 @@ func OpenSQLite(ctx context.Context, path string) (*Backend, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("database: open: %w: %w", database.ErrDenied, err)
 	}
-	writer, err := sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate"))
+	writer, err := sql.Open("sqlite", sqliteDSN(path, ""))
 	if err != nil {
 		return nil, fmt.Errorf("database: open %s: %w", path, sqliteError(err))
 	}
@@ -42,7 +42,7 @@ func OpenSQLite(ctx context.Context, path string) (*Backend, error) {
 		return nil, fmt.Errorf("database: open %s: %w", path, errors.Join(sqliteError(err), writer.Close()))
 	}
 	reader.SetMaxOpenConns(sqliteReaders)
-	s := &sqliteEngine{writer: writer, reader: reader}
+	s := &sqliteEngine{writer: writer, reader: reader, turn: make(chan struct{}, 1)}
 	// The writer first: it makes the file and sets its mode.
 	if err := sqliteError(writer.PingContext(ctx)); err != nil {
 		return nil, fmt.Errorf("database: open %s: %w", path, errors.Join(err, s.close()))
@@ -63,21 +63,140 @@ func sqliteDSN(path, extra string) string {
 
 // sqliteEngine is the engine on one file.
 type sqliteEngine struct {
+	// Set before run, then read-only.
 	writer *sql.DB // one connection
 	reader *sql.DB
+	turn   chan struct{} // holds one while somebody writes
+
+	conn     *sql.Conn            // of the writer, nil before the first write; owned by who writes
+	prepared map[string]*sql.Stmt // on conn: the same few statements come again and again
 }
 
+// maxPrepared bounds how many statements are kept; a game has some for each class.
+const maxPrepared = 512
+
 func (s *sqliteEngine) close() error {
-	return errors.Join(s.reader.Close(), s.writer.Close())
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	return errors.Join(s.hangUp(), s.reader.Close(), s.writer.Close())
+}
+
+// hangUp gives up the connection with its statements. The caller has the turn.
+func (s *sqliteEngine) hangUp() (err error) {
+	if s.conn == nil {
+		return nil
+	}
+	for _, stmt := range s.prepared {
+		err = errors.Join(err, stmt.Close())
+	}
+	err = errors.Join(err, s.conn.Close())
+	s.conn, s.prepared = nil, nil
+	return err
 }
 
 func (s *sqliteEngine) transact(ctx context.Context, mode mode, f func(tx transaction) error) error {
-	db := s.reader
 	if mode == writing {
-		db = s.writer
+		return attempts(ctx, func() error { return s.write(ctx, f) })
 	}
+	return s.read(ctx, f)
+}
+
+// write runs f in a transaction on the one connection that writes.
+func (s *sqliteEngine) write(ctx context.Context, f func(tx transaction) error) (err error) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return sqliteError(ctx.Err())
+	}
+	if s.conn == nil {
+		if s.conn, err = s.writer.Conn(ctx); err != nil {
+			return sqliteError(err)
+		}
+		s.prepared = make(map[string]*sql.Stmt)
+	}
+	w := &sqliteWriter{s}
+	if err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	ended := false
+	// Also where f never returns, by a panic: the one connection must not stay within the transaction.
+	defer func() {
+		if !ended {
+			if undoErr := w.exec(context.WithoutCancel(ctx), "ROLLBACK"); undoErr != nil {
+				// It may have ended by itself, as after a full disk; a connection in doubt is not used again.
+				err = errors.Join(err, s.hangUp())
+			}
+		}
+	}()
+	if err := f(w); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return sqliteError(err)
+	}
+	if err := w.exec(context.WithoutCancel(ctx), "COMMIT"); err != nil {
+		return err
+	}
+	ended = true
+	return nil
+}
+
+// sqliteWriter is the transaction of a sqliteEngine that writes.
+type sqliteWriter struct{ s *sqliteEngine }
+
+// prepare is the prepared form of a statement, kept for the next time.
+func (w *sqliteWriter) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt := w.s.prepared[text]; stmt != nil {
+		return stmt, nil
+	}
+	if len(w.s.prepared) >= maxPrepared {
+		for text, stmt := range w.s.prepared {
+			delete(w.s.prepared, text)
+			if err := stmt.Close(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	stmt, err := w.s.conn.PrepareContext(ctx, text)
+	if err == nil {
+		w.s.prepared[text] = stmt
+	}
+	return stmt, err
+}
+
+func (w *sqliteWriter) query(ctx context.Context, s statement) ([]sqlRow, error) {
+	stmt, err := w.prepare(ctx, s.sql)
+	if err != nil {
+		return nil, sqliteError(err)
+	}
+	rows, err := stmt.QueryContext(ctx, s.args...)
+	return readSQLiteRows(rows, err)
+}
+
+func (w *sqliteWriter) exec(ctx context.Context, text string) error {
+	stmt, err := w.prepare(ctx, text)
+	if err == nil {
+		_, err = stmt.ExecContext(ctx)
+	}
+	return sqliteError(err)
+}
+
+func (w *sqliteWriter) undoesStatements() bool              { return true }
+func (w *sqliteWriter) savepoint(ctx context.Context) error { return w.exec(ctx, "SAVEPOINT otpd") }
+func (w *sqliteWriter) release(ctx context.Context) error   { return w.exec(ctx, "RELEASE otpd") }
+
+func (w *sqliteWriter) undo(ctx context.Context) error {
+	if err := w.exec(ctx, "ROLLBACK TO otpd"); err != nil {
+		return err
+	}
+	return w.release(ctx)
+}
+
+// read runs f in a transaction of its own snapshot.
+func (s *sqliteEngine) read(ctx context.Context, f func(tx transaction) error) error {
 	return attempts(ctx, func() (err error) {
-		tx, err := db.BeginTx(ctx, nil)
+		tx, err := s.reader.BeginTx(ctx, nil)
 		if err != nil {
 			return sqliteError(err)
 		}
@@ -98,6 +217,11 @@ type sqliteTx struct{ tx *sql.Tx }
 
 func (t *sqliteTx) query(ctx context.Context, s statement) ([]sqlRow, error) {
 	rows, err := t.tx.QueryContext(ctx, s.sql, s.args...)
+	return readSQLiteRows(rows, err)
+}
+
+// readSQLiteRows reads all rows, or gives the error with which they did not come.
+func readSQLiteRows(rows *sql.Rows, err error) ([]sqlRow, error) {
 	if err != nil {
 		return nil, sqliteError(err)
 	}
@@ -107,9 +231,9 @@ func (t *sqliteTx) query(ctx context.Context, s statement) ([]sqlRow, error) {
 		return nil, sqliteError(err)
 	}
 	var out []sqlRow
+	into := make([]any, len(names))
 	for rows.Next() {
 		row := make(sqlRow, len(names))
-		into := make([]any, len(names))
 		for i := range row {
 			into[i] = &row[i]
 		}

@@ -27,6 +27,9 @@ func (b *batch) compileTransaction(op *database.Op, result *database.Result, epo
 			t.blame(i)
 			return fmt.Errorf("%s %s: %w", part.Kind, part.ID, err)
 		}
+		if j.guarded != nil {
+			j = j.guarded
+		}
 		if j.guard == nil && part.Kind != database.OpCreate {
 			// So that nothing is written before it is known that all parts can be.
 			j.guardRow(b.d, b.tables.of(t.results[i].Class), nil)
