@@ -3,6 +3,7 @@ package clientagent
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/otpd/otpd/do"
@@ -19,6 +20,30 @@ const (
 	InterestDisabled                        // none: only the cluster opens interests
 	InterestPermitted                       // in zones that the parent has open, or that an AI permits; and what follows an owned object
 )
+
+// policyNames is in the order of the policies.
+var policyNames = []string{"any", "visible", "disabled", "permitted"}
+
+// String is the policy's name, as MarshalText writes and UnmarshalText reads it.
+func (p InterestPolicy) String() string {
+	if int(p) < len(policyNames) {
+		return policyNames[p]
+	}
+	return fmt.Sprintf("policy %d", uint8(p))
+}
+
+// MarshalText writes the name.
+func (p InterestPolicy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads the name; empty is any.
+func (p *InterestPolicy) UnmarshalText(text []byte) error {
+	i := slices.Index(policyNames, string(text))
+	if i < 0 && len(text) > 0 {
+		return fmt.Errorf("clientagent: %q is no interest policy: any, visible, permitted or disabled", text)
+	}
+	*p = InterestPolicy(max(i, 0))
+	return nil
+}
 
 // Config says how an agent treats its clients. The zero value of everything but Instance is useful.
 type Config struct {

@@ -68,6 +68,15 @@ func (c *configCheckCmd) Run() error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	if c.Schema != "" {
+		_, _, notices, err := daemon.ReadSchema(c.Schema)
+		if err != nil {
+			return fmt.Errorf("schema: %w: %w", err, daemon.ErrConfig)
+		}
+		for _, n := range notices {
+			fmt.Fprintln(os.Stderr, n)
+		}
+	}
 	fmt.Println("the configuration is good")
 	return nil
 }

@@ -199,19 +199,7 @@ func loadSchema(from string, notices io.Writer) (s *do.Schema, files *dc.File, e
 
 // fileSchema reads .dc files, with commas between their names.
 func fileSchema(paths string, notices io.Writer) (*do.Schema, *dc.File, error) {
-	var sources []dc.Source
-	for path := range strings.SplitSeq(paths, ",") {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		sources = append(sources, dc.Source{Name: path, Text: text})
-	}
-	files, err := dc.Read(sources...)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, left, err := files.Schema()
+	s, files, left, err := daemon.ReadSchema(paths)
 	for _, n := range left {
 		fmt.Fprintln(notices, n)
 	}

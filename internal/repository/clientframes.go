@@ -306,11 +306,16 @@ func (c *Client) hearEnterOwner(f *wire.ClientEnterOwner) error {
 	if err := c.entered(e, f.Alias, func(o *object) { o.owned = true }); err != nil {
 		return err
 	}
-	c.viewEntry(c.objects[e.id], e)
+	if o := c.objects[e.id]; o != nil {
+		c.viewEntry(o, e)
+	}
 	return nil
 }
 
 func (c *Client) entered(e entry, alias uint32, mark func(*object)) error {
+	if c.schema != nil && c.schema.ByNumber(e.class) == nil {
+		return nil // of a class that was appended after this session began: it is skipped, with all that follows about it
+	}
 	told := c.objects[e.id] != nil && c.objects[e.id].told
 	o, err := c.enter(e, mark)
 	if err != nil {
@@ -341,6 +346,9 @@ func (c *Client) hearDeclare(alias uint32, id do.ID, class uint32) error {
 	o := c.objects[id]
 	if o == nil {
 		k, err := c.classOf(class)
+		if err != nil && c.schema != nil {
+			return nil // as in entered
+		}
 		if err != nil {
 			return err
 		}

@@ -128,7 +128,9 @@ func (s *State) allowed(o *object, m fields.Map, removed []fields.Number) error 
 	for it := m.Iter(); it.Next(); {
 		f := o.class.Field(it.Number())
 		if f == nil {
-			continue
+			// Our schema is newer than the cluster's.
+			o.inst.Undo()
+			return fmt.Errorf("repository: save field %s of %s: %w in the cluster's class", it.Number(), o.id, do.ErrNoField)
 		}
 		if !s.port.maySet(o, f) {
 			o.inst.Undo()

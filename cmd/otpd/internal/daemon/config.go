@@ -26,6 +26,9 @@ type Config struct {
 	Key        string        `yaml:"key" env:"OTPD_KEY" help:"TLS private key (PEM)."`
 	Dev        bool          `yaml:"dev" env:"OTPD_DEV" help:"Development: make a self-signed certificate at start."`
 	Version    string        `yaml:"version" env:"OTPD_VERSION" help:"Game version that clients must have; empty: any."`
+	Schema     string        `yaml:"schema" env:"OTPD_SCHEMA" help:"The game's classes: a .dc file as otpd schema export writes it, several with commas; empty: the first AI process brings them."`
+	Interests  string        `yaml:"interests" default:"any" enum:"any,visible,permitted,disabled" env:"OTPD_INTERESTS" help:"What clients may open interests in: any zone; zones below objects that they know (visible); zones that the parent has open or an AI permits (permitted); none (disabled)."`
+	NoRelocate bool          `yaml:"no_relocate" env:"OTPD_NO_RELOCATE" help:"Clients may not move the objects that they own."`
 	Partitions uint16        `yaml:"partitions" default:"16" env:"OTPD_PARTITIONS" help:"Shards of the object space, fixed when the cluster record is made (1 to 4096)."`
 	States     int           `yaml:"states" default:"4" env:"OTPD_STATES" help:"State servers in this process; the partitions are dealt out among them."`
 	Agents     int           `yaml:"agents" default:"1" env:"OTPD_AGENTS" help:"Client agents in this process. Each listens on the next port, or on a free one when the port is 0."`

@@ -20,6 +20,7 @@ import (
 	"github.com/otpd/otpd/database"
 	"github.com/otpd/otpd/database/sqldb"
 	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/do/dc"
 	"github.com/otpd/otpd/internal/link"
 	"github.com/otpd/otpd/messagedirector"
 	"github.com/otpd/otpd/stateserver"
@@ -110,6 +111,16 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (d *Daemon, err er
 			d = nil
 		}
 	}()
+	var schema *do.Schema
+	if cfg.Schema != "" {
+		var notices []dc.Notice
+		if schema, _, notices, err = ReadSchema(cfg.Schema); err != nil {
+			return d, fmt.Errorf("schema: %w", err)
+		}
+		for _, n := range notices {
+			log.Warn("schema", "notice", n.String())
+		}
+	}
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return d, fmt.Errorf("data directory: %w", err)
 	}
@@ -132,6 +143,11 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (d *Daemon, err er
 	}
 	if err := d.startDatabase(); err != nil {
 		return d, err
+	}
+	if schema != nil {
+		if err := d.offerSchema(ctx, schema); err != nil {
+			return d, err
+		}
 	}
 	if err := d.startStates(epoch); err != nil {
 		return d, err
@@ -380,7 +396,10 @@ func (d *Daemon) startAgents() error {
 			return fmt.Errorf("listen: %w", err)
 		}
 		name := fmt.Sprintf("clientagent-%d", i+1)
-		cfg := clientagent.Config{Instance: newID(), Version: d.cfg.Version, Heartbeat: d.cfg.Heartbeat}
+		cfg := clientagent.Config{Instance: newID(), Version: d.cfg.Version, Heartbeat: d.cfg.Heartbeat, NoRelocate: d.cfg.NoRelocate}
+		if err := cfg.Interests.UnmarshalText([]byte(d.cfg.Interests)); err != nil {
+			return fmt.Errorf("interests: %w: %w", err, ErrConfig)
+		}
 		if cfg.Heartbeat == 0 {
 			cfg.Heartbeat = -1
 		}
