@@ -108,6 +108,20 @@ func TestRule93RefusalWhilePending(t *testing.T) {
 	require.EqualValues(t, 12, a.HP)
 }
 
+// What a review made of a value is not replaced by the acknowledgement, though the object left and entered in between.
+func TestReviewedValueStaysAfterReenter(t *testing.T) {
+	x := newClientTest(t)
+	a := x.enter(1, 1, false, "Name", "Flippy", "Title", "Lord")
+	a.Title = "sir"
+	require.NoError(t, a.Save())
+	set := x.sent()[0].(*wire.ClientSet)
+	x.feed(&wire.ClientLeave{Alias: 1, Reason: wire.LeaveMoved})
+	b := x.enter(2, 1, false, "Name", "Flippy", "Title", "Lord")
+	x.feed(&wire.ClientUpdate{Alias: 2, Field: x.class.FieldByName("Title").Number, Value: encode(t, "Sir")})
+	x.feed(&wire.ClientDone{Context: set.Context, Version: do.Version{Inc: 1, N: 2}})
+	require.Equal(t, "Sir", b.Title)
+}
+
 // An object that leaves and enters again while a write is in flight: the acknowledgement decides by version.
 func TestAcknowledgementAfterReenter(t *testing.T) {
 	x := newClientTest(t)
