@@ -18,6 +18,8 @@ func (a *actor) actAI() {
 			a.makeSomething()
 		case n < 13:
 			a.removeSomething()
+		case n < 15:
+			a.moveInCircles()
 		case n < 30:
 			a.moveSomething()
 		case n < 50:

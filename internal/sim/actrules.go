@@ -123,3 +123,29 @@ func (a *actor) clearSomething() {
 		return err
 	}, func(err error) { a.attempt("clear", err) })
 }
+
+// moveInCircles moves an object below one of its own children, or two below each other at the same time: what may not be
+// (rule 29).
+func (a *actor) moveInCircles() {
+	all := a.mine()
+	if len(all) < 2 {
+		return
+	}
+	w := a.w
+	x, y := object(pick(w, all)), object(pick(w, all))
+	for range 10 {
+		if child := object(pick(w, all)); child.Location().Parent == x.ID() {
+			y = child
+		}
+	}
+	if x == y {
+		return
+	}
+	if x.ID().Partition() != y.ID().Partition() {
+		w.count.CyclesTried++
+	}
+	a.attempt("move below a child", x.Move(do.Location{Parent: y.ID(), Zone: do.Zone(w.rand.IntN(zones))}))
+	if y.Location().Parent != x.ID() {
+		a.attempt("move below the parent", y.Move(do.Location{Parent: x.ID(), Zone: do.Zone(w.rand.IntN(zones))}))
+	}
+}

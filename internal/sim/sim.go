@@ -42,6 +42,7 @@ type Counters struct {
 	Reopened             int // a handle was opened where one was just closed
 	OwnerChangesInFlight int // the owner changed again, or while a set of the old one was under way
 	AIChangesInFlight    int // the same of AIs
+	CyclesTried          int // moves that would make an object its own ancestor, over several partitions
 	ChildrenFirst        int // children that were made before their parent
 	Declared             int // objects that were declared to a client
 	Granted              int // fields that were granted to a client
@@ -76,6 +77,7 @@ func (c *Counters) Table() []Count {
 		{"handles altered while pending", c.PendingAltered, true},
 		{"handles opened again", c.Reopened, true},
 		{"AI changes in flight", c.AIChangesInFlight, true},
+		{"cycles tried across partitions", c.CyclesTried, true},
 		{"children before their parents", c.ChildrenFirst, true},
 		{"declared objects", c.Declared, true},
 		{"granted fields", c.Granted, true},
@@ -118,6 +120,7 @@ func (c *Counters) Add(o Counters) {
 	c.PendingAltered += o.PendingAltered
 	c.Reopened += o.Reopened
 	c.AIChangesInFlight += o.AIChangesInFlight
+	c.CyclesTried += o.CyclesTried
 	c.ChildrenFirst += o.ChildrenFirst
 	c.Declared += o.Declared
 	c.Granted += o.Granted

@@ -57,6 +57,7 @@ func (w *world) judge() {
 		w.problem("%d messages are still under way", n)
 	}
 	t := w.scan()
+	w.judgeCycles(t)
 	w.judgeLists(t)
 	w.judgeRows(t)
 	w.judgeGold(t)
@@ -74,6 +75,19 @@ func (w *world) judge() {
 		}
 	}
 	w.ledger.check()
+}
+
+// judgeCycles looks for objects that are their own ancestors (rule 29).
+func (w *world) judgeCycles(t truth) {
+	for _, id := range t.ids {
+		at := id
+		for range t.ids {
+			if at = t.objects[at].Location.Parent; at == id {
+				w.problem("%s is its own ancestor", w.nameOf(id))
+				return
+			}
+		}
+	}
 }
 
 // judgeLists compares what parents say of their children with where objects are.
