@@ -45,10 +45,9 @@ func (w *Worker) begin(t *run) {
 // over takes a run out, and makes room for others.
 func (w *Worker) over(t *run) {
 	delete(w.running, t.id)
-	some := len(w.found) > 0
 	w.fill()
-	if some && len(w.found) == 0 {
-		w.Look() // there may be more where they came from
+	if w.full && len(w.found) == 0 && len(w.running) <= w.cfg.Concurrency/2 {
+		w.Look()
 	}
 }
 

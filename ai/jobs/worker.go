@@ -63,7 +63,9 @@ type Worker struct {
 	turn     int        // whose jobs are looked at first the next time
 	running  map[do.ID]*run
 	found    []*run // jobs that were due when it last looked, and did not fit
+	full     bool   // when it last looked, there were more than it looked at
 	looking  bool
+	again    bool // it is to look once more when it has looked
 	started  bool
 	stopping bool
 	cleaned  string // the day of the last cleaning
@@ -160,18 +162,24 @@ func (w *Worker) Stop(ctx context.Context) error {
 	return nil
 }
 
-// page is how many of the jobs that wait are looked at at once. Others are taken by other workers meanwhile, so it is
-// more than fit.
-const page = 64
+// most is how many jobs of a state are looked at at once. Of those that wait it is several times what fits, since others
+// take some meanwhile.
+const most = 1000
 
 // look finds jobs that are due, and begins as many as fit.
 func (w *Worker) look(ctx context.Context) error {
 	if w.looking || w.stopping {
+		w.again = true
 		return nil
 	}
-	w.looking = true
-	defer func() { w.looking = false }()
-	w.found = nil
+	w.looking, w.again = true, false
+	defer func() {
+		w.looking = false
+		if w.again {
+			w.Look()
+		}
+	}()
+	w.found, w.full = nil, false
 	w.turn++
 	var err error
 	for i := range w.handlers {
@@ -207,18 +215,20 @@ func (w *Worker) fill() {
 // lookAt finds jobs of one name and state.
 func (w *Worker) lookAt(ctx context.Context, h *handler, s State) error {
 	// Those that wait come in the order in which they are due, the others do not.
-	limit := 1000
+	limit := most
 	if s == Waiting {
-		limit = page
+		limit = min(most, 8*w.cfg.Concurrency)
 	}
 	rows, err := ai.Query[Job](ctx, w.r, "State", s.in(h.name), limit)
 	if err != nil {
 		return err
 	}
 	now := w.r.Now()
+	found := len(rows)
 	rows = slices.DeleteFunc(rows, func(row ai.Row[Job]) bool { return row.Object.Due.After(now) })
 	if s == Waiting {
 		h.stats.behind(now, rows)
+		w.full = w.full || found == limit && len(rows) == found
 	}
 	// Several workers look at once: each begins somewhere else.
 	rand.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
