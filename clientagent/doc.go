@@ -27,6 +27,15 @@
 // visible object is ever held, and what comes about one that has not entered is in its entry already. A place whose
 // subscription is not acknowledged yet counts as not watched: its snapshot will tell.
 //
+// # The zone graph
+//
+// A handle may follow an object that its session owns: it covers where that is, the cells around it on a grid, what is
+// seen through edges, and the same around parents above (rule 164). What decides that is a ground, what the parent's fields
+// say of the zones below it: asked for once, and heard of on the channel of the parent's children as long as somebody uses it.
+// By it moves and positions of clients are judged, and where clients need a permission, their interests; while a ground is
+// not known yet, the session's input waits. The auto zones of what a session sees open and close with that (rule 163). All
+// of this happens at the end of a Step, when no loop over views is running.
+//
 // # Calls
 //
 // A client's call gets one answer, the agent's own a second after the deadline if nobody gave one, and a repeated id is

@@ -15,6 +15,9 @@
 //     Moving a parent sends nothing to its children: their location does not change (rule 34).
 //   - Channel ([Channel]): a typed address to which messages are sent; who subscribed to it gets them.
 //   - Interest: a client's wish to see the objects in some zones below a parent. It has a handle.
+//   - Zone graph: the tree of objects and their zones, with what objects declare of the zones below them: a grid of cells
+//     ([Grid]), and edges ([Edge]), the doors between zones. An interest can follow an object over it.
+//   - Auto-interest: an interest in zones below an object that opens by itself for who sees the object (rule 163).
 //   - Opening: what happens between asking for an interest and its being complete.
 //   - Owner: the session or AI that an object belongs to. Being owner and seeing an object are independent (rule 55).
 //   - AI, AI channel: the process that runs an object's game logic, and the channel on which it hears of it.
@@ -47,6 +50,9 @@
 //   - rate: the most updates in a second from one client.
 //   - review: a client's set goes to the AI first, which cleans, validates and then sets it.
 //   - index, unique: the database can find by it; no two objects of the class have the same.
+//   - position: a struct with X and Y that says where the object is below its parent.
+//   - grid, edges, auto, open: what the object declares of the zones below it: cells ([Grid]), doors ([Edge]), zones that open
+//     for who sees it, and zones that clients may open.
 //   - Gone: what a removed field leaves in its place, so that no number moves.
 //
 // # Classes in Go
