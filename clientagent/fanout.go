@@ -79,9 +79,13 @@ func (s *State) update(m *wire.Message, u *wire.Update) {
 // deliver appends the encodings to the buffers of the audiences.
 func (s *State) deliver(o *object, writer *session) {
 	if s.enc.viewerN > 0 {
-		for _, g := range o.viewers {
-			if g.t != writer && g != o.owner {
-				s.append(g.t, s.enc.viewer, s.enc.viewerN)
+		var owner *session
+		if o.owner != nil {
+			owner = o.owner.t
+		}
+		for _, t := range o.watchers {
+			if t != writer && t != owner {
+				s.append(t, s.enc.viewer, s.enc.viewerN)
 				s.stats.Deliveries++
 			}
 		}

@@ -17,10 +17,13 @@ type object struct {
 
 	grips   int     // of any kind
 	viewers []*grip // who sees it
-	owner   *grip   // the session here that owns it, if one does
-	heard   uint8   // messages that named the owner since it was given the object
-	place   *place  // where its viewers see it; nil without viewers
-	at      int     // its index there
+	// watchers are their sessions, by the same index: an update goes to each of them, and the grips of all objects are too
+	// many to be near at hand.
+	watchers []*session
+	owner    *grip  // the session here that owns it, if one does
+	heard    uint8  // messages that named the owner since it was given the object
+	place    *place // where its viewers see it; nil without viewers
+	at       int    // its index there
 
 	ground *ground // what its owner's positions are checked against; nil: nothing
 

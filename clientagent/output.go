@@ -22,13 +22,15 @@ type Out struct {
 	Text   string
 }
 
-// output is the side of a session that faces its client.
+// output is the side of a session that faces its client. What each delivery touches stands together, in one line of the
+// processor's cache.
 type output struct {
+	ended    bool   // nothing is sent any more
+	dirty    bool   // in State.dirty
+	pending  int    // bytes flushed and not yet written, as far as is known
+	sent     uint64 // frames appended to the stream since the beginning
 	out      Out
-	dirty    bool        // in State.dirty
 	latest   []latestRef // latest fields whose newest value it is owed
-	sent     uint64      // frames appended to the stream since the beginning
-	pending  int         // bytes flushed and not yet written, as far as is known
 	progress int64       // when pending last went down, or was 0
 }
 

@@ -10,6 +10,8 @@ import (
 
 // session is one client.
 type session struct {
+	output // first, so that it begins a line of the cache
+
 	id        do.ID
 	number    uint64 // of the session, in the order of opening
 	channel   do.Channel
@@ -20,7 +22,6 @@ type session struct {
 	state   wire.SessionState
 	offered bool // it was told the schema and may say Hello again
 	account do.ID
-	ended   bool
 	doom    doom
 
 	heard  int64  // when it last sent anything
@@ -53,8 +54,6 @@ type session struct {
 	calls    callMemory
 	called   calledMemory
 	requests int // unanswered
-
-	output
 }
 
 // doom is why a session will end with this Step.

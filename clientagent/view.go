@@ -16,7 +16,7 @@ func (s *State) see(t *session, o *object, e *wire.Entry) {
 		return
 	}
 	g.view = len(o.viewers)
-	o.viewers = append(o.viewers, g)
+	o.viewers, o.watchers = append(o.viewers, g), append(o.watchers, t)
 	if o.place == nil {
 		s.placeObject(o)
 	}
@@ -84,6 +84,8 @@ func (s *State) takeView(g *grip) {
 	o.viewers[g.view].view = g.view
 	o.viewers[last] = nil
 	o.viewers = o.viewers[:last]
+	o.watchers[g.view], o.watchers[last] = o.watchers[last], nil
+	o.watchers = o.watchers[:last]
 	g.view, g.silent = -1, false
 	s.autoLeave(g)
 	if last == 0 {
