@@ -226,7 +226,12 @@ func (s *stage) do(cmd *scenario.Command) error {
 		s.net.Kill(s.net.Member(cmd.Word(0)))
 		return nil
 	case "hold":
-		s.net.Hold(s.net.Member(cmd.Word(0)))
+		to := s.net.Member(cmd.Word(0))
+		if from, ok := cmd.Get("from"); ok {
+			s.net.HoldFrom(to, s.net.Member(from))
+		} else {
+			s.net.Hold(to)
+		}
 		return nil
 	case "release":
 		s.net.Release(s.net.Member(cmd.Word(0)))
