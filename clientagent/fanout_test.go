@@ -116,3 +116,23 @@ func BenchmarkFanOut(b *testing.B) {
 		}
 	}
 }
+
+// Who closed its eyes hears no more, whatever its place among those who see the object; all others go on hearing.
+func TestDeliveryAfterSomeLeft(t *testing.T) {
+	const n = 7
+	s, ids := fanned(t, n)
+	next := movement(s, false)
+	var out wire.Outbox
+	left := map[do.ID]bool{}
+	for _, i := range []int{3, 0, 6, 2, 1} {
+		require.NoError(t, s.Step(wire.Message{Body: &wire.SessionFrames{Session: ids[i], Bytes: wire.AppendFrame(nil, &wire.ClientRemoveInterest{Handle: 1})}}, &out))
+		left[ids[i]] = true
+		s.Flush(func(*Out) {})
+		require.NoError(t, s.Step(next(), &out))
+		heard := map[do.ID]bool{}
+		s.Flush(func(o *Out) { heard[o.Session] = len(o.Stream) > 0 })
+		for _, id := range ids {
+			require.Equal(t, !left[id], heard[id], "session %s of %d that see it", id, n-len(left))
+		}
+	}
+}
