@@ -6,7 +6,12 @@
 # without a password. No server is started here: internal/testpg starts its own, in a temporary directory.
 set -euo pipefail
 
-have_compiler() { command -v "${CC:-cc}" || command -v gcc || command -v clang; }
+# The one that the go command would take, which must find the headers of the C library, too.
+have_compiler() {
+	local cc
+	cc=$(go env CC)
+	printf '#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n' | $cc -fsyntax-only -x c - 2>/dev/null && echo "$cc"
+}
 
 # The places that internal/testpg looks at, too: OTPD_PG_BIN, the distribution's folder, PATH.
 have_postgres() {
@@ -26,38 +31,47 @@ missing() {
 	exit 1
 }
 
+# apt runs apt-get as root. It waits for another that is at work, and asks a server again that does not answer.
+apt() {
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 "$@"
+}
+
 # install WHAT PACKAGE... installs packages, or says what a person has to do.
 install() {
-	local what=$1 root=()
+	local what=$1
 	shift
 	command -v apt-get >/dev/null || missing "$what" "there is no apt-get" "$*"
+	root=()
 	if [ "$(id -u)" != 0 ]; then
 		command -v sudo >/dev/null && sudo -n true 2>/dev/null || missing "$what" "not root, and no sudo without a password" "$*"
 		root=(sudo -n)
 	fi
 	echo "installing $*"
 	if [ -z "${updated:-}" ]; then
-		"${root[@]}" apt-get update -q || missing "$what" "apt-get update failed" "$*"
+		# The lists that are there may do, if one of the servers is away.
+		apt update || echo "need.sh: apt-get update failed, the lists may be old" >&2
 		updated=yes
 	fi
-	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" ||
-		missing "$what" "apt-get install failed" "$*"
+	apt install --no-install-recommends "$@" || missing "$what" "apt-get install failed" "$*"
 }
 
 # Debian's package makes and starts a cluster of its own unless this setting, which comes with postgresql-common, says no.
 install_postgres() {
 	install PostgreSQL postgresql-common
-	local conf=/etc/postgresql-common/createcluster.conf edit=(sed -ri)
-	if [ "$(id -u)" != 0 ]; then
-		edit=(sudo -n sed -ri)
-	fi
+	local conf=/etc/postgresql-common/createcluster.conf
 	if [ -f "$conf" ]; then
-		"${edit[@]}" 's/^#?[[:space:]]*create_main_cluster .*$/create_main_cluster = false/' "$conf"
+		"${root[@]}" sed -ri 's/^#?[[:space:]]*create_main_cluster .*$/create_main_cluster = false/' "$conf"
 	fi
 	install PostgreSQL postgresql
 }
 
-have_compiler >/dev/null || install "a C compiler" gcc libc6-dev
-have_postgres >/dev/null || install_postgres
-echo "C compiler: $(have_compiler | head -n 1)"
-echo "PostgreSQL: $(have_postgres || missing PostgreSQL "no initdb after the installation" postgresql)"
+cc=$(have_compiler) || {
+	install "a C compiler" gcc libc6-dev
+	cc=$(have_compiler) || missing "a C compiler" "$(go env CC) does not compile after the installation" "gcc libc6-dev"
+}
+echo "C compiler: $cc"
+bin=$(have_postgres) || {
+	install_postgres
+	bin=$(have_postgres) || missing PostgreSQL "no initdb after the installation" postgresql
+}
+echo "PostgreSQL: $bin"
