@@ -376,10 +376,7 @@ func (a *actor) useDatabase() {
 func (w *world) setAsTool(id do.ID, name string) {
 	f := w.game.Schema().Class("Avatar").FieldByName("Name")
 	set := fields.MapOf(fields.Pair{Number: f.Number, Value: fields.AppendString(nil, name)})
-	w.tools++
-	w.net.route(w.tool, []wire.Message{{
-		To: []do.Channel{do.ObjectChannel(id)}, From: toolChannel, Body: &wire.SetFields{Context: w.tools, DO: id, Fields: set},
-	}})
+	w.asTool(do.ObjectChannel(id), func(c uint32) wire.Body { return &wire.SetFields{Context: c, DO: id, Fields: set} })
 }
 
 // toolChannel is where a tool hears answers.

@@ -267,7 +267,7 @@ func (a *actor) checkLives() {
 	}
 	names := ""
 	for _, v := range state.View() {
-		if v.ID != gateID && (v.Visible || v.Owned || v.AI || v.Pending) {
+		if v.ID != gateID && a.w.wildClass[v.ID] == "" && (v.Visible || v.Owned || v.AI || v.Pending) {
 			n++
 			names += " " + a.w.nameOf(v.ID)
 		}

@@ -44,6 +44,7 @@ type Counters struct {
 	AIChangesInFlight    int // the same of AIs
 	CyclesTried          int // moves that would make an object its own ancestor, over several partitions
 	ChildrenFirst        int // children that were made before their parent
+	WildSets             int // sets of fields that were drawn at random
 	Declared             int // objects that were declared to a client
 	Granted              int // fields that were granted to a client
 	Reviewed             int // values of clients that an AI reviewed
@@ -79,6 +80,7 @@ func (c *Counters) Table() []Count {
 		{"AI changes in flight", c.AIChangesInFlight, true},
 		{"cycles tried across partitions", c.CyclesTried, true},
 		{"children before their parents", c.ChildrenFirst, true},
+		{"sets of random fields", c.WildSets, true},
 		{"declared objects", c.Declared, true},
 		{"granted fields", c.Granted, true},
 		{"reviewed values", c.Reviewed, true},
@@ -122,6 +124,7 @@ func (c *Counters) Add(o Counters) {
 	c.AIChangesInFlight += o.AIChangesInFlight
 	c.CyclesTried += o.CyclesTried
 	c.ChildrenFirst += o.ChildrenFirst
+	c.WildSets += o.WildSets
 	c.Declared += o.Declared
 	c.Granted += o.Granted
 	c.Reviewed += o.Reviewed

@@ -242,6 +242,9 @@ func (w *world) judgeView(t truth, a *actor, covered map[do.Location]bool, me do
 	}
 	for _, id := range t.ids {
 		o := t.objects[id]
+		if schema := a.state().Schema(); schema != nil && schema.Class(o.Class.Name()) == nil {
+			continue // the schema grew since it came
+		}
 		_, parented := t.objects[o.Location.Parent]
 		want := repository.ObjectView{Visible: covered[o.Location] && parented, Owned: o.Owner == me, AI: runs(o)}
 		v, ok := have[id]
@@ -288,7 +291,7 @@ func (w *world) judgeObject(a *actor, o stateserver.Scanned, v *repository.Objec
 		w.problem("%s has %s at %s, it is at %s", a.name, w.nameOf(o.ID), p.Channel(do.At(v.Location)), p.Channel(do.At(o.Location)))
 	}
 	for _, f := range o.Class.Stored() {
-		if !hears(f, v) {
+		if !hears(f, v) || v.Class.Field(f.Number) == nil {
 			continue
 		}
 		want := valueOf(o.Fields, f)

@@ -31,7 +31,11 @@ type world struct {
 	everyAgent []*agent // those that died, too
 	db         *databaseRole
 	tool       *participant
-	tools      uint32   // requests of the tool
+	tools      uint32            // requests of the tool
+	schema     *do.Schema        // of the cluster: the game's, and more
+	wild       map[string][]wild // random fields by class; only looked up
+	wilds      []do.ID           // objects of random classes
+	wildClass  map[do.ID]string
 	ais        []*actor // by place; one that died is replaced
 	clients    []*actor
 	game       *do.Registry
@@ -99,7 +103,10 @@ func newWorld(seed uint64, opts Options) (*world, error) {
 	if w.game, err = w.registry(); err != nil {
 		return nil, err
 	}
-	w.trace.schema = w.game.Schema()
+	if w.schema, err = do.ParseSchema([]byte(w.grow(string(w.game.Schema().Text())))); err != nil {
+		return nil, fmt.Errorf("sim: random schema: %w", err)
+	}
+	w.trace.schema, w.wildClass = w.schema, map[do.ID]string{}
 	if err := w.build(); err != nil {
 		return nil, fmt.Errorf("sim: build the cluster: %w", err)
 	}
@@ -130,8 +137,9 @@ func (w *world) build() error {
 	w.trace.names[toolChannel.ID] = "tool"
 	for i := range aiCount {
 		w.ais = append(w.ais, nil)
-		w.after(w.within(50*ms), func() { w.startAI(i) })
+		w.after(w.within(50*ms)+80*ms, func() { w.startAI(i) })
 	}
+	w.offerSchema()
 	for i := range 8 + w.rand.IntN(9) {
 		c := &actor{w: w, place: i, name: fmt.Sprint("client", i+1)}
 		w.clients = append(w.clients, c)
