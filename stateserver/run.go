@@ -44,10 +44,10 @@ type Server struct {
 // Metrics are a Server's counts, for any goroutine to read. See Counters for their meaning; the depth and age of the
 // inbox are the director's.
 type Metrics struct {
-	Objects, Updates, Refused, Parked, Dirty, Writes, Lost, Calls atomic.Uint64
-	WriteLag                                                      atomic.Int64 // nanoseconds
-	Batches                                                       atomic.Uint64
-	Messages                                                      atomic.Uint64 // taken from the inbox
+	Objects, Updates, Refused, Parked, Dirty, Writes, Lost, Calls, Digests atomic.Uint64
+	WriteLag                                                               atomic.Int64 // nanoseconds
+	Batches                                                                atomic.Uint64
+	Messages                                                               atomic.Uint64 // taken from the inbox
 }
 
 // NewServer makes a State and its Server for a participant that has just joined, and subscribes the partitions: from
@@ -204,5 +204,6 @@ func (s *Server) route() {
 	m.Writes.Store(c.Writes)
 	m.Lost.Store(c.Lost)
 	m.Calls.Store(c.Calls)
+	m.Digests.Store(c.Digests)
 	m.WriteLag.Store(c.WriteLag)
 }

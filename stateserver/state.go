@@ -81,6 +81,7 @@ type Counters struct {
 	Writes   uint64 // rows written
 	Lost     uint64 // writes that the database refused for good
 	Calls    uint64 // calls that wait for their AI
+	Digests  uint64 // that are due: for what changed since the last ones
 }
 
 // ErrUnexpected is wrapped by the error about a message that is no state server's business.
@@ -135,6 +136,7 @@ func (s *State) Counters() Counters {
 	c := s.counters
 	c.Objects = uint64(len(s.objects))
 	c.Calls = uint64(len(s.calls))
+	c.Digests = uint64(len(s.changed) + len(s.hearings) + len(s.partings))
 	c.Parked = 0
 	for _, p := range s.parked {
 		c.Parked += uint64(len(p.queue))

@@ -35,6 +35,7 @@ func counters(m *stateserver.Metrics) stateserver.Counters {
 	return stateserver.Counters{
 		Objects: m.Objects.Load(), Updates: m.Updates.Load(), Refused: m.Refused.Load(), Parked: m.Parked.Load(),
 		Dirty: m.Dirty.Load(), WriteLag: m.WriteLag.Load(), Writes: m.Writes.Load(), Lost: m.Lost.Load(), Calls: m.Calls.Load(),
+		Digests: m.Digests.Load(),
 	}
 }
 

@@ -46,9 +46,10 @@ type demo struct {
 	stopBots context.CancelFunc
 	wg       sync.WaitGroup
 
-	stood   standstill
-	settled time.Time // end of the login phase
-	before  sum       // what there was then
+	stood       standstill
+	settled     time.Time     // end of the login phase
+	before      sum           // what there was then
+	stoodBefore time.Duration // and how long the machine had stood still
 }
 
 // loginPhase is how long bots get to log in before figures count.
@@ -154,7 +155,7 @@ func (d *demo) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-settle.C:
-			d.settled, d.before = time.Now(), d.sum()
+			d.settled, d.before, d.stoodBefore = time.Now(), d.sum(), d.stood.sum()
 		case now := <-second.C:
 			s := d.sum()
 			stats, err := d.world.stats(ctx)
@@ -172,13 +173,13 @@ func (d *demo) watch(ctx context.Context) {
 
 // finish brings the world to rest, compares, and sums up.
 func (d *demo) finish() (Summary, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*restTime)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	moving := d.sum()
 	if d.settled.IsZero() {
 		d.settled = time.Now()
 	}
-	measured, stood := time.Since(d.settled), d.stood.sum()
+	measured, stood := time.Since(d.settled), d.stood.sum()-d.stoodBefore
 	schema, err := schema()
 	if err = errors.Join(d.rest(ctx), err); err != nil {
 		return Summary{}, err

@@ -19,26 +19,8 @@ type finding struct {
 	diffs    []string
 }
 
-// repairTime is how long the world may take, once it is at rest, to make good what was lost: a digest comes within a
-// second, but this machine may have other things to do.
-const repairTime = 10 * time.Second
-
-// compare looks at the world at rest until nothing differs, or for repairTime: what differs then, differs for good.
-func (d *demo) compare(ctx context.Context, schema *do.Schema) (finding, error) {
-	for end := time.Now().Add(repairTime); ; {
-		f, err := d.look(ctx, schema)
-		if err != nil || len(f.diffs) == 0 && f.sessions() == d.opts.Bots || time.Now().After(end) {
-			return f, err
-		}
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
-			return f, nil
-		}
-	}
-}
-
-func (d *demo) look(ctx context.Context, schema *do.Schema) (f finding, err error) {
+// compare looks once.
+func (d *demo) compare(ctx context.Context, schema *do.Schema) (f finding, err error) {
 	if f.watchers, err = d.views(ctx); err != nil {
 		return f, err
 	}
@@ -60,16 +42,20 @@ func (f *finding) sessions() (n int) {
 	return n
 }
 
-// quietTime is how long nothing may be delivered before the world is at rest, restTime how long that may take.
+// The world is at rest when nothing was delivered for quietTime and no digest is due for repairTime: what one shows is
+// made good meanwhile. That takes leastTime, and may take restTime, and as long as the machine does not let this process
+// run.
 const (
-	quietTime = 1500 * time.Millisecond // the digests run meanwhile
-	restTime  = 30 * time.Second
+	quietTime  = 500 * time.Millisecond
+	repairTime = 500 * time.Millisecond
+	leastTime  = 1500 * time.Millisecond
+	restTime   = 5 * time.Second
 )
 
-// quiet waits until nothing has been delivered for quietTime.
+// quiet waits until the world is at rest.
 func (d *demo) quiet(ctx context.Context) error {
-	began := time.Now()
-	last, since := d.sum().deliveries, began
+	began, stood := time.Now(), d.stood.sum()
+	last, since, told := d.sum().deliveries, began, began
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	for {
@@ -78,16 +64,35 @@ func (d *demo) quiet(ctx context.Context) error {
 			if n := d.sum().deliveries; n != last {
 				last, since = n, now
 			}
-			if now.Sub(since) >= quietTime {
+			due, err := d.digests(ctx)
+			if err != nil {
+				return err
+			}
+			if due {
+				told = now
+			}
+			if now.Sub(began) >= leastTime && now.Sub(since) >= quietTime && now.Sub(told) >= repairTime {
 				return nil
 			}
-			if now.Sub(began) > restTime {
-				return fmt.Errorf("the world does not go quiet within %v after all movement ended", restTime)
+			if now.Sub(began) > restTime+d.stood.sum()-stood {
+				return fmt.Errorf("the world does not go quiet within %v after all movement ended: the last delivery was %v ago, the last digest was due %v ago",
+					restTime, now.Sub(since).Round(time.Millisecond), now.Sub(told).Round(time.Millisecond))
 			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// digests tells whether a State has still to tell of a change by a digest.
+func (d *demo) digests(ctx context.Context) (bool, error) {
+	stats, err := d.world.stats(ctx)
+	for _, one := range stats.States {
+		if one.Digests > 0 {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // views takes each bot's view, once.
