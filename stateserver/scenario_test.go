@@ -177,11 +177,26 @@ func (s *stage) state(cmd *scenario.Command) error {
 		return err
 	}
 	s.states = append(s.states, st)
-	s.net.Add(name, st, st.Start)
+	s.net.Add(name, punctual{st, s}, st.Start)
 	if !cmd.Has("show") {
 		s.out.Take()
 	}
 	return nil
+}
+
+// punctual fails the test when a Tick does what Next did not announce: a Server would have slept through it.
+type punctual struct {
+	*State
+	stage *stage
+}
+
+func (p punctual) Step(m wire.Message, out *wire.Outbox) error {
+	next, sent := p.Next(), len(out.Messages)
+	err := p.State.Step(m, out)
+	if tick, ok := m.Body.(*wire.Tick); ok && len(out.Messages) > sent && (next == 0 || next > tick.Unix) {
+		p.stage.t.Errorf("a tick at %v does what was announced for %v: %v", tick.Unix, next, out.Messages[sent].Body)
+	}
+	return err
 }
 
 func (s *stage) tick(cmd *scenario.Command) error {

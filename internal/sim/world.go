@@ -276,7 +276,11 @@ func (w *world) tickServers() {
 		if s.gone {
 			continue
 		}
-		_ = s.state.Step(w.tickOf(s.participant), &s.out)
+		tick, next := w.tickOf(s.participant), s.state.Next()
+		_ = s.state.Step(tick, &s.out)
+		if len(s.out.Messages) > 0 && (next == 0 || next > w.now+s.participant.skew) {
+			w.problem("%s: a tick does what Next did not announce (%d): %v", s.name, next-w.now, s.out.Messages[0])
+		}
 		w.net.route(s.participant, s.out.Messages)
 		s.out.Reset()
 	}
