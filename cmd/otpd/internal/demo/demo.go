@@ -72,7 +72,7 @@ func Run(ctx context.Context, opts Options) (Summary, error) {
 	summary, failure := d.finish()
 	d.stopBots()
 	d.wg.Wait()
-	failure = errors.Join(failure, d.world.stop(), d.receipts.save())
+	failure = errors.Join(failure, d.world.stop(), d.receipts.save(d.bots))
 	d.tidyRecord(failure)
 	return summary, failure
 }

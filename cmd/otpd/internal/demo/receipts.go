@@ -17,7 +17,6 @@ import (
 type receipts struct {
 	path string
 	Gold map[string]int64 `json:"gold"` // by account
-	bots []*tavern.Bot
 }
 
 // loadReceipts reads those of a database, none if there are none. Each database has its own.
@@ -49,7 +48,6 @@ func (r *receipts) known(account string) bool {
 // compare counts the accounts of earlier runs that were found with the gold of their last receipt; one that was not is
 // an error.
 func (r *receipts) compare(bots []*tavern.Bot) (persisted int, err error) {
-	r.bots = bots
 	for _, b := range bots {
 		want, ok := r.Gold[b.Name()]
 		if !ok {
@@ -67,8 +65,8 @@ func (r *receipts) compare(bots []*tavern.Bot) (persisted int, err error) {
 }
 
 // save stores what the bots know now, for the next run.
-func (r *receipts) save() error {
-	for _, b := range r.bots {
+func (r *receipts) save(bots []*tavern.Bot) error {
+	for _, b := range bots {
 		if gold, ok := b.Gold(); ok {
 			r.Gold[b.Name()] = gold
 		}
