@@ -149,6 +149,9 @@ func (s *State) await(w *waiter, out *wire.Outbox, writers ...*writer) {
 		}
 		wr.waiters = append(wr.waiters, turnWaiter{w, turn})
 		w.left++
+		if s.backoff == 0 {
+			s.send(wr, out) // somebody waits; while a batch is being written others gather at the database role
+		}
 	}
 	if w.left == 0 {
 		s.reportWritten(w, 0, out)

@@ -20,6 +20,7 @@ type benchCmd struct {
 	Zone    benchZoneCmd    `cmd:"" help:"Clients that all see each other, against a server of its own."`
 	State   benchStateCmd   `cmd:"" help:"The state server: sets, creates, memory, openings, deletion."`
 	Route   benchRouteCmd   `cmd:"" help:"The message director: within a process and over the bus."`
+	DB      benchDBCmd      `cmd:"" name:"db" help:"The database: durable updates, activation, lists."`
 	Floor   benchFloorCmd   `cmd:"" help:"What this machine can do at all: copy, TCP, QUIC, an echo."`
 	Show    benchShowCmd    `cmd:"" help:"Show, compare or draw what a command has saved."`
 	Server  benchServerCmd  `cmd:"" help:"Serve clients of other processes: print where as one line of JSON, then serve."`

@@ -22,6 +22,8 @@ var allMetrics = []metric{
 	{"p99_ms", "p99", "ms", -1},
 	{"p999_ms", "p99.9", "ms", -1},
 	{"max_ms", "max", "ms", -1},
+	{"all_s", "all", "s", -1},
+	{"heap_growth_mb", "heap grows", "MB", -1},
 	{"median_ms", "median", "ms", -1},
 	{"first_ms", "first entry", "ms", -1},
 	{"chat_p50_ms", "chat p50", "ms", -1},
