@@ -15,6 +15,7 @@ import (
 
 	"github.com/otpd/otpd/ai"
 	"github.com/otpd/otpd/ai/jobs"
+	"github.com/otpd/otpd/database"
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/internal/testcluster"
 )
@@ -88,21 +89,27 @@ func (p *process) add(key string, c Coin) (added jobs.Added) {
 	return added
 }
 
-func (p *process) find(key string) (i jobs.Info) {
-	require.NoError(p.t, p.do(func(ctx context.Context) (err error) {
+func (p *process) lookup(key string) (i jobs.Info, err error) {
+	err = p.do(func(ctx context.Context) (err error) {
 		i, err = jobs.Find(ctx, p.repo, "coin", key)
 		return err
-	}))
+	})
+	return i, err
+}
+
+func (p *process) find(key string) jobs.Info {
+	i, err := p.lookup(key)
+	require.NoError(p.t, err)
 	return i
 }
 
 // becomes waits until a job is in a state.
-func (p *process) becomes(key string, s jobs.State) jobs.Info {
+func (p *process) becomes(key string, s jobs.State) (i jobs.Info) {
 	p.t.Helper()
-	var i jobs.Info
 	require.Eventually(p.t, func() bool {
-		i = p.find(key)
-		return i.State == s
+		var err error
+		i, err = p.lookup(key)
+		return err == nil && i.State == s
 	}, limit, 2*time.Millisecond, "%s: %v", key, s)
 	return i
 }
@@ -397,7 +404,10 @@ func TestT25AnotherTakesOver(t *testing.T) {
 	<-begun
 	// While it lives, it keeps the lease: the end of it moves on.
 	until := first.find("k").Due
-	require.Eventually(t, func() bool { return first.find("k").Due.After(until) }, limit, 5*time.Millisecond)
+	require.Eventually(t, func() bool {
+		i, err := first.lookup("k")
+		return err == nil && i.Due.After(until)
+	}, limit, 5*time.Millisecond)
 	first.stop()
 
 	var l ledger
@@ -472,6 +482,65 @@ func TestT25LostLease(t *testing.T) {
 	require.Eventually(t, func() bool { return p.metrics()["otpd_jobs_lost_total"] == 1 }, limit, 2*time.Millisecond)
 	require.Equal(t, jobs.Taken, p.find("k").State)
 	require.Equal(t, 5, p.find("k").Tries)
+}
+
+// The database goes away while a job is done. When it is back, the worker that did the job writes that down: nobody does it
+// again.
+func TestT25DatabaseIsAwayWhenAJobEnds(t *testing.T) {
+	c := testcluster.New(t)
+	var l ledger
+	begun, finish := make(chan struct{}), make(chan struct{})
+	handle := coins(jobs.Policy{}, func(ctx context.Context, p *process, t jobs.Task, _ Coin) error {
+		if l.note(t) > 1 {
+			return nil
+		}
+		close(begun)
+		return p.repo.Offload(ctx, "wait", func() error { <-finish; return nil })
+	})
+	p := newProcess(t, c, quick, handle)
+	p.add("k", Coin{})
+	<-begun
+	c.Database.Fail(database.ErrUnavailable)
+	close(finish)
+	require.Eventually(t, func() bool { return p.metrics()["otpd_jobs_running"] == 0 }, limit, time.Millisecond)
+	require.ErrorIs(t, p.do(func(ctx context.Context) error {
+		_, err := jobs.Add(ctx, p.repo, "coin", "another", Coin{})
+		return err
+	}), ai.CodeAway, "what cannot be promised is not")
+	c.Database.Fail(nil)
+	require.Eventually(t, func() bool { return p.metrics()["otpd_jobs_done_total"] == 1 }, limit, 2*time.Millisecond)
+	require.Equal(t, 1, p.becomes("k", jobs.Done).Tries)
+	require.Len(t, l.of("k"), 1)
+}
+
+// A lease that cannot be prolonged because the database is away ends the attempt: another worker may see it earlier.
+func TestT25LeaseEndsWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	c := testcluster.New(t)
+	cfg := quick
+	cfg.Lease = lease
+	cause, begun := make(chan error, 1), make(chan struct{})
+	p := newProcess(t, c, cfg, coins(jobs.Policy{}, func(ctx context.Context, p *process, t jobs.Task, _ Coin) error {
+		if t.Attempt > 1 {
+			return nil
+		}
+		close(begun)
+		err := p.repo.Sleep(ctx, time.Hour)
+		cause <- context.Cause(ctx)
+		return err
+	}))
+	p.add("k", Coin{})
+	<-begun
+	c.Database.Fail(database.ErrUnavailable)
+	select {
+	case err := <-cause:
+		require.ErrorIs(t, err, jobs.ErrLease)
+	case <-time.After(limit):
+		require.Fail(t, "it goes on")
+	}
+	c.Database.Fail(nil)
+	i := p.becomes("k", jobs.Done)
+	require.Equal(t, 2, i.Tries)
 }
 
 func TestT25AttemptsHaveATime(t *testing.T) {

@@ -224,11 +224,11 @@ func TestT25WagesSurviveKills(t *testing.T) {
 	books := w.books()
 	var p payroll
 	require.Eventually(t, func() bool {
-		require.NoError(t, books.DoWait(t.Context(), func(ctx context.Context) (err error) {
+		err := books.DoWait(t.Context(), func(ctx context.Context) (err error) {
 			p, err = payrollOf(ctx, books, avatar)
 			return err
-		}))
-		return len(p.open) == 0
+		})
+		return err == nil && len(p.open) == 0
 	}, 2*patience, 20*time.Millisecond, "all wages are paid")
 	require.Empty(t, p.failed)
 	require.GreaterOrEqual(t, p.paid, promised)

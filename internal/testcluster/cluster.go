@@ -32,6 +32,7 @@ type Cluster struct {
 	Addr     string   // where clients connect
 	Pin      [32]byte // of the agent's certificate: see client.Pinned
 	Log      *slog.Logger
+	Database *database.Memory // for tests to make it fail
 
 	t      *testing.T
 	states []*stateserver.Server
@@ -45,6 +46,7 @@ func New(t *testing.T) *Cluster {
 	c.Director, err = messagedirector.New(messagedirector.Config{Log: c.Log})
 	require.NoError(t, err)
 	backend := database.NewMemory()
+	c.Database = backend
 	opening, err := database.Begin(t.Context(), backend, database.Cluster{ID: id(1), Partitions: partitions, Created: time.Now()})
 	require.NoError(t, err)
 	db, err := database.NewServer(c.Director, backend, database.ServerConfig{State: database.Config{Partitions: partitions}, Log: c.Log})

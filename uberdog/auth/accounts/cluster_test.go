@@ -156,15 +156,13 @@ func (p *player) hangUp(repo *ai.Repository, account do.ID) {
 		return nil
 	}))
 	require.Eventually(p.t, func() bool {
-		var holder do.ID
-		require.NoError(p.t, repo.DoWait(p.t.Context(), func(ctx context.Context) error {
+		free := false
+		err := repo.DoWait(p.t.Context(), func(ctx context.Context) error {
 			row, err := ai.Load[auth.Account](ctx, repo, account)
-			if err == nil {
-				holder = row.Object.Holder
-			}
+			free = err == nil && row.Object.Holder.IsZero()
 			return err
-		}))
-		return holder.IsZero()
+		})
+		return err == nil && free
 	}, limit, 2*time.Millisecond)
 }
 
