@@ -21,6 +21,9 @@ type benchCmd struct {
 	State   benchStateCmd   `cmd:"" help:"The state server: sets, creates, memory, openings, deletion."`
 	Route   benchRouteCmd   `cmd:"" help:"The message director: within a process and over the bus."`
 	DB      benchDBCmd      `cmd:"" name:"db" help:"The database: durable updates, activation, lists."`
+	Login   benchLoginCmd   `cmd:"" help:"A storm of logins: without accounts, by password, by token."`
+	Idle    benchIdleCmd    `cmd:"" help:"Sessions that do nothing: their memory and CPU."`
+	Mixed   benchMixedCmd   `cmd:"" help:"Clients that walk over a grid of zones, chat, and call an AI."`
 	Floor   benchFloorCmd   `cmd:"" help:"What this machine can do at all: copy, TCP, QUIC, an echo."`
 	Show    benchShowCmd    `cmd:"" help:"Show, compare or draw what a command has saved."`
 	Server  benchServerCmd  `cmd:"" help:"Serve clients of other processes: print where as one line of JSON, then serve."`

@@ -22,19 +22,9 @@ type benchStateCmd struct {
 
 // Run measures.
 func (c *benchStateCmd) Run() error {
-	ctx, stop := benchContext()
-	defer stop()
-	start, err := c.launcher()
-	if err != nil {
-		return err
-	}
-	jobs, err := bench.StateConfig{
+	return measureOn(c.benchPlace, c.benchRuns, "state", bench.StateMethod, bench.StateConfig{
 		For: c.For, Fill: c.Fill, Creates: c.Creates, Objects: c.Objects, Zone: c.Zone, Others: c.Others, Openings: c.Openings, Delete: c.Delete,
-	}.Jobs(start)
-	if err != nil {
-		return benchError(err)
-	}
-	return c.measure(ctx, "state", bench.StateMethod, jobs)
+	})
 }
 
 // benchRouteCmd is `otpd bench route`.

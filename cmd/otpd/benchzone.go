@@ -105,15 +105,5 @@ type benchFloorCmd struct {
 
 // Run measures.
 func (c *benchFloorCmd) Run() error {
-	ctx, stop := benchContext()
-	defer stop()
-	start, err := c.launcher()
-	if err != nil {
-		return err
-	}
-	jobs, err := bench.FloorConfig{For: c.For, Warmup: c.Warmup}.Jobs(start)
-	if err != nil {
-		return benchError(err)
-	}
-	return c.measure(ctx, "floor", bench.FloorMethod, jobs)
+	return measureOn(c.benchPlace, c.benchRuns, "floor", bench.FloorMethod, bench.FloorConfig{For: c.For, Warmup: c.Warmup})
 }

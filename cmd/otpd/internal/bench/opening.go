@@ -2,12 +2,12 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/otpd/otpd/do"
-	"github.com/otpd/otpd/internal/link"
 	"github.com/otpd/otpd/wire"
 )
 
@@ -72,8 +72,7 @@ const settleTime = 30 * time.Second
 
 // opener is a client that opens one zone again and again, on one goroutine.
 type opener struct {
-	conn    link.Conn
-	buf     []byte
+	*plain
 	context uint32
 }
 
@@ -82,76 +81,14 @@ func newOpener(ctx context.Context, server Info) (*opener, error) {
 	if err != nil {
 		return nil, err
 	}
-	pin, err := server.pin()
+	p, err := dialPlain(ctx, l, server, 0)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := link.Dial(ctx, server.Addrs[0], link.DialConfig{TLS: link.Pinned(pin), NoDatagrams: true})
-	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
+	if _, err := p.call(l.enterCall(openingZone - 1)); err != nil {
+		return nil, errors.Join(err, p.conn.Close(0, ""))
 	}
-	o := &opener{conn: conn}
-	sum := l.schema.Fingerprint()
-	in := false
-	err = o.say(&wire.ClientHello{Schema: sum[:], Meta: "otpd bench"})
-	for err == nil && !in {
-		err = o.read(func(f wire.Frame) error {
-			switch f := f.(type) {
-			case *wire.ClientWelcome:
-				return o.say(l.enterCall(openingZone - 1))
-			case *wire.ClientReply:
-				in = true
-				return codeError("enter", f.Code, f.Text)
-			}
-			return nil
-		})
-	}
-	if err != nil {
-		_ = conn.Close(0, "")
-		return nil, err
-	}
-	return o, nil
-}
-
-// codeError is nil for the code of success.
-func codeError(what string, code wire.Code, text string) error {
-	if code == 0 {
-		return nil
-	}
-	return fmt.Errorf("bench: %s: %w: %s", what, code, text)
-}
-
-func (o *opener) say(f wire.Frame) error {
-	if _, err := o.conn.Write(wire.AppendFrame(nil, f)); err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	return nil
-}
-
-// read hands over the whole frames of one read.
-func (o *opener) read(handle func(wire.Frame) error) error {
-	o.buf = slices.Grow(o.buf, readBuffer)
-	n, err := o.conn.Read(o.buf[len(o.buf):cap(o.buf)])
-	if err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	o.buf = o.buf[:len(o.buf)+n]
-	used := 0
-	for used < len(o.buf) {
-		f, n, err := wire.NextFrame(o.buf[used:])
-		if err != nil {
-			if isShort(err) {
-				break
-			}
-			return err
-		}
-		used += n
-		if err := handle(f); err != nil {
-			return err
-		}
-	}
-	o.buf = o.buf[:copy(o.buf, o.buf[used:])]
-	return nil
+	return &opener{plain: p}, nil
 }
 
 // opened is one opening.
@@ -190,12 +127,9 @@ func (o *opener) open() (t opened, err error) {
 func (o *opener) until(asked uint32, each func(wire.Frame)) error {
 	for done := false; !done; {
 		err := o.read(func(f wire.Frame) error {
-			switch f := f.(type) {
-			case *wire.ClientInterestDone:
+			if f, ok := f.(*wire.ClientInterestDone); ok {
 				done = done || f.Context == asked
 				return codeError("interest", f.Code, f.Text)
-			case *wire.ClientEject:
-				return fmt.Errorf("bench: ejected: %d %s", f.Reason, f.Text)
 			}
 			each(f)
 			return nil

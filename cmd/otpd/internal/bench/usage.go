@@ -13,14 +13,15 @@ import (
 
 // Usage is what a process has used since it began.
 type Usage struct {
-	Unix   int64   `json:"unix"`    // when, nanoseconds
-	User   float64 `json:"user_s"`  // CPU seconds in the program
-	System float64 `json:"sys_s"`   // CPU seconds in the kernel
-	RSS    uint64  `json:"rss"`     // bytes in memory; 0: the system does not say
-	Heap   uint64  `json:"heap"`    // bytes of objects on Go's heap
-	Allocs uint64  `json:"allocs"`  // objects allocated
-	GCs    uint64  `json:"gcs"`     // garbage collections
-	Procs  int     `json:"procs"`   // GOMAXPROCS
+	Unix   int64   `json:"unix"`   // when, nanoseconds
+	User   float64 `json:"user_s"` // CPU seconds in the program
+	System float64 `json:"sys_s"`  // CPU seconds in the kernel
+	RSS    uint64  `json:"rss"`    // bytes in memory; 0: the system does not say
+	Heap   uint64  `json:"heap"`   // bytes of objects on Go's heap
+	Allocs uint64  `json:"allocs"` // objects allocated
+	GCs    uint64  `json:"gcs"`    // garbage collections
+	Procs  int     `json:"procs"`  // GOMAXPROCS
+	Gos    int     `json:"goroutines"`
 	Joined int     `json:"clients"` // sessions, of a server
 }
 
@@ -39,7 +40,7 @@ func ownUsage() Usage {
 	return Usage{
 		Unix: time.Now().UnixNano(), User: seconds(r.Utime), System: seconds(r.Stime), RSS: residentBytes(),
 		Heap: samples[0].Value.Uint64(), Allocs: samples[1].Value.Uint64(), GCs: samples[2].Value.Uint64(),
-		Procs: runtime.GOMAXPROCS(0),
+		Procs: runtime.GOMAXPROCS(0), Gos: runtime.NumGoroutine(),
 	}
 }
 

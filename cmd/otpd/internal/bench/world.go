@@ -10,6 +10,8 @@ import (
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/messagedirector"
 	"github.com/otpd/otpd/uberdog"
+	"github.com/otpd/otpd/uberdog/auth"
+	"github.com/otpd/otpd/uberdog/auth/accounts"
 	"github.com/otpd/otpd/wire"
 )
 
@@ -24,7 +26,16 @@ type Body struct {
 	do.Object
 	Pos  [3]int16 `do:"ram,broadcast,ownsend"`
 	Last [3]int16 `do:"ram,broadcast,ownsend,latest"`
+
+	Say do.Event[string]        `do:"broadcast,ownsend,max=200"`
+	Ask do.Call[uint32, uint32] `do:"ownsend"`
 }
+
+// bodyAI answers for a body.
+type bodyAI struct{ Body }
+
+// OnAsk is the least that an AI can do for a client.
+func (*bodyAI) OnAsk(_ context.Context, n uint32) (uint32, error) { return n + 1, nil }
 
 // Thing is what zones are filled with: three small fields, which everybody sees.
 type Thing struct {
@@ -66,8 +77,13 @@ func newRegistry() (*do.Registry, error) {
 	if err := r.UberDOG(gateID(), Gate{}, true); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	if err := r.Behave(func() *gateUD { return &gateUD{} }); err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
+	for _, err := range []error{
+		auth.Register(r), accounts.Register(r),
+		r.Behave(func() *gateUD { return &gateUD{} }), r.Behave(func() *bodyAI { return &bodyAI{} }),
+	} {
+		if err != nil {
+			return nil, fmt.Errorf("bench: %w", err)
+		}
 	}
 	return r, nil
 }
@@ -82,7 +98,7 @@ type gateUD struct {
 // that come from a database.
 func (g *gateUD) OnEnter(ctx context.Context, e Entrance) (Pass, error) {
 	who := uberdog.CallerOf(ctx)
-	b := do.New[Body]()
+	b := do.New[bodyAI]()
 	at := do.Location{Parent: yardID(), Zone: do.Zone(e.Zone)}
 	if err := g.repo.CreateAs(b, ai.Place{At: at, Owner: who.Channel}); err != nil {
 		return Pass{}, err
@@ -108,6 +124,10 @@ func runWorld(ctx context.Context, director *messagedirector.Director, log *slog
 		return err
 	}
 	if err := uberdog.Serve(repo, gateID(), &gateUD{repo: repo}); err != nil {
+		return err
+	}
+	// All clients come from one address.
+	if _, err := accounts.Serve(repo, accounts.Config{AddressBurst: -1, Log: log}); err != nil {
 		return err
 	}
 	err = repo.Do(func(ctx context.Context) error {
