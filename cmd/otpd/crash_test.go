@@ -101,7 +101,11 @@ func (b *bank) startDaemon() {
 	for _, name := range []string{daemon.ReadyFile, daemon.PinFile, daemon.JoinFile, daemon.AdminFile} {
 		_ = os.Remove(filepath.Join(b.data, name)) // what a killed one left
 	}
-	b.s = serve(b.t, b.data, "--db="+b.url)
+	var args []string
+	if b.url != "" {
+		args = append(args, "--db="+b.url)
+	}
+	b.s = serve(b.t, b.data, args...)
 }
 
 // connect joins as an AI. What it made is dead with the daemon.

@@ -13,6 +13,15 @@ import (
 	"time"
 )
 
+// Program is the path of one of PostgreSQL's programs, pg_dump for example.
+func Program(name string) (string, error) {
+	dir, err := findPrograms()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, name), nil
+}
+
 // findPrograms returns the folder that holds initdb and postgres.
 func findPrograms() (string, error) {
 	dirs := []string{os.Getenv("OTPD_PG_BIN")}
