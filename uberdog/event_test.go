@@ -2,7 +2,6 @@ package uberdog_test
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -64,8 +63,7 @@ func TestRule171UberDOGSpeaksToOneClient(t *testing.T) {
 		registry := do.NewRegistry()
 		require.NoError(t, registry.UberDOG(id, Herald{}, true))
 		require.NoError(t, registry.Behave(func() *HeraldCL { return &HeraldCL{heard: heard} }))
-		r, err := client.Dial(t.Context(), c.Addr, client.Config{Registry: registry, TLS: client.Pinned(c.Pin), Log: slog.New(slog.DiscardHandler)})
-		require.NoError(t, err)
+		r := c.Dial(registry)
 		ctx, stop := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		go func() {

@@ -4,6 +4,7 @@ package testcluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -12,12 +13,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otpd/otpd/client"
 	"github.com/otpd/otpd/clientagent"
 	"github.com/otpd/otpd/database"
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/internal/link"
 	"github.com/otpd/otpd/messagedirector"
 	"github.com/otpd/otpd/stateserver"
+	"github.com/otpd/otpd/wire"
 )
 
 const (
@@ -105,6 +108,22 @@ func (c *Cluster) Run(run ...func(context.Context) error) {
 		cancel()
 		wg.Wait()
 	})
+}
+
+// Dial connects a client by its classes, as soon as the agent has a schema: it may hear of that later than the AI that
+// offered it.
+func (c *Cluster) Dial(registry *do.Registry) *client.Repository {
+	c.t.Helper()
+	cfg := client.Config{Registry: registry, TLS: client.Pinned(c.Pin), Log: c.Log, Timeout: 20 * time.Second}
+	for {
+		r, err := client.Dial(c.t.Context(), c.Addr, cfg)
+		var early *client.EjectError
+		if !errors.As(err, &early) || early.Reason != wire.ReasonNotReady {
+			require.NoError(c.t, err)
+			return r
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // Truth is every object as it lies in the States' memory.
