@@ -1,5 +1,5 @@
 // Package tavern is a small game, complete enough to be a model: avatars walk a street of 8 x 8 zones, see those
-// around them, enter taverns (a zone inside an object), talk, and buy drinks with gold that is kept in the database.
+// around them without naming zones, enter taverns (a zone inside an object), talk, and buy drinks with gold that is kept in the database.
 //
 //   - class.go: the classes, which clients and AI share
 //   - place.go: the ground: where the street is, its grid, how fast one walks
