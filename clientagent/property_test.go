@@ -43,6 +43,7 @@ type view struct {
 	byAlias map[uint32]*seen
 	owned   map[uint32]*seen // the same objects as their owner: fields that only owners see
 	cover   map[uint16][]do.Location
+	follows map[uint16]follows
 	done    int
 	frames  uint64
 }
@@ -239,7 +240,13 @@ func (v *view) read(t *rapid.T, b []byte) {
 		case *wire.ClientUpdates:
 			v.update(t, f.Alias, f.Fields)
 		case *wire.ClientInterestDone:
-			v.done++
+			if f.Context != 0 { // else the cluster opened it
+				v.done++
+			}
+		case *wire.ClientInterestOpened:
+			if f.Closed {
+				delete(v.follows, f.Handle)
+			}
 		}
 	}
 }
