@@ -14,6 +14,7 @@ type latestField struct {
 	frame  []byte   // ClientLatest, the same for all
 	writer *session // who does not need it
 	queued bool     // in State.repeats
+	over   bool     // of a life that is over: there is no value
 }
 
 // latestRef is a latest field that a session is owed. What is written is its newest value then.
@@ -108,13 +109,22 @@ func (o *object) setLatest(n fields.Number, serial uint16, value []byte) (index 
 	if i < 0 {
 		i = len(o.latest)
 		o.latest = append(o.latest, latestField{number: n})
-	} else if !newer(serial, o.latest[i].serial) {
+	} else if lf := &o.latest[i]; !lf.over && !newer(serial, lf.serial) {
 		return 0, false
 	}
 	lf := &o.latest[i]
-	lf.serial = serial
+	lf.serial, lf.over = serial, false
 	lf.frame = wire.AppendClientLatest(lf.frame[:0], o.alias, serial, n, value)
 	return i, true
+}
+
+// outlive forgets what was known of a life of the object that is over: versions and serials of its next one begin anew.
+func (o *object) outlive() {
+	o.version, o.serial = do.Version{}, 0
+	for i := range o.latest {
+		lf := &o.latest[i]
+		lf.frame, lf.writer, lf.over = lf.frame[:0], nil, true
+	}
 }
 
 // supersede lets a value that went another way take the place of what is still pending.
@@ -162,7 +172,7 @@ func (s *State) repeatLatest() {
 
 // repeatOne sends one value to those who may have missed it.
 func (s *State) repeatOne(o *object, lf *latestField) {
-	if s.objects[o.id] != o || o.class == nil {
+	if s.objects[o.id] != o || o.class == nil || lf.over {
 		return
 	}
 	f := o.class.Field(lf.number)

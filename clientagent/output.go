@@ -151,6 +151,9 @@ func (s *State) writeLatest(t *session) {
 			continue // purged: it left
 		}
 		frame := r.g.o.latest[r.index].frame
+		if len(frame) == 0 {
+			continue // of a life that is over
+		}
 		s.stats.Deliveries++
 		if !t.datagrams || len(frame) > link.MaxDatagram {
 			t.out.Stream = append(t.out.Stream, frame...)

@@ -346,6 +346,9 @@ func (s *State) remove(o *object, reason wire.LeaveReason) {
 			s.loosen(g, reason == wire.LeaveDeleted)
 		}
 	}
+	if o.grips > 0 {
+		o.outlive() // it was declared to somebody
+	}
 }
 
 // holders is who sees o, and an owner who does not. Who was only told of it keeps that.

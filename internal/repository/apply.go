@@ -229,8 +229,8 @@ func (s *State) refresh(o *object, e entry, want func(f *do.Field) bool) {
 		switch {
 		case ok:
 			s.foreign(o, f, value, false)
-		case f.Keywords.Any(e.covers) && o.vals[f.Slot] != nil && o.pendingOf(f.Number) == nil && !f.Keywords.Has(fields.Required):
-			s.put(o, f, nil, false)
+		case f.Keywords.Any(e.covers) && o.vals[f.Slot] != nil && !f.Keywords.Has(fields.Required):
+			s.foreign(o, f, nil, false)
 		}
 	}
 }

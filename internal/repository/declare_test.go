@@ -65,6 +65,19 @@ func TestRule89WrittenBeforeItEntered(t *testing.T) {
 	require.Equal(t, "Kim", a.Name, "its write is under way")
 }
 
+// A field that the entry does not have is unset, also below a write in flight: when that is refused there is no value.
+func TestEntryWithoutTheFieldOfAWrite(t *testing.T) {
+	x := newClientTest(t)
+	a := x.enter(1, 1, false, "Name", "Flippy", "Mood", "sad")
+	a.Mood = "glad"
+	require.NoError(t, a.Save())
+	set := x.sent()[0].(*wire.ClientSet)
+	require.Same(t, a, x.enter(1, 1, false, "Name", "Flippy"))
+	require.Equal(t, "glad", a.Mood, "its write is under way")
+	x.feed(&wire.ClientRefused{Context: set.Context, Alias: 1, Code: wire.CodeDenied})
+	require.False(t, a.IsSet(&a.Mood))
+}
+
 // rule 89: declared and seen are two things: either goes without the other.
 func TestRule89DeclaredInView(t *testing.T) {
 	x := newClientTest(t)
