@@ -2,7 +2,7 @@
 
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: build test install lint fuzz sim bench bench-check crash
+.PHONY: build test install lint fuzz sim bench bench-check crash mutants
 
 build:
 	go build -o bin/otpd ./cmd/otpd
@@ -39,3 +39,8 @@ crash:
 # go run ./internal/benchcheck -update stores what is measured.
 bench-check:
 	@bash scripts/test.sh bench
+
+# MUTANT picks mutants by name, e.g. make mutants MUTANT=owner
+MUTANT ?=
+mutants:
+	go run ./internal/mutants -run '$(MUTANT)'

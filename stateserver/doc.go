@@ -20,8 +20,8 @@
 //   - Children in other partitions than their parent's are the normal case. Within one State parent and child meet
 //     inside Step; across States the child tells the parent with ChangingLocation, the parent answers LocationAck, and
 //     only then does the child send EnterLocation: who is in a view is in the parent's list.
-//   - A message for an object that waits (it is being loaded, or a unique value of it is being accepted) waits behind
-//     it and is handled afterwards, in the order of arrival.
+//   - A message for an object that waits (it is being loaded, a unique value of it is being accepted, or the chain above
+//     its new parent is looked at in other States) waits behind it and is handled afterwards, in the order of arrival.
 //   - Stored bytes are copies. What was sent is never changed.
 //
 // # Where to read
