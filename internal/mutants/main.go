@@ -108,7 +108,7 @@ func try(tree string, m *mutant, timeout time.Duration) string {
 	// A mutant may hang, so the whole of go test has a limit, and the test a shorter one.
 	ctx, cancel := context.WithTimeout(context.Background(), timeout+5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout", timeout.String(), "-run", m.pattern(), "./"+m.pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-ldflags=-w", "-count=1", "-timeout", timeout.String(), "-run", m.pattern(), "./"+m.pkg)
 	cmd.Dir = tree
 	// Without paths in what is built the copy uses the build cache of the tree.
 	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath")
