@@ -46,6 +46,7 @@ type StoredToken struct {
 const (
 	RoleModerator = "moderator" // may kick players
 	RoleAdmin     = "admin"     // may give and take roles, and kick anybody
+	RoleBanned    = "banned"    // is not let in; a session that it has must be kicked
 )
 
 // Auth makes sessions of accounts. Names are without regard to case; the password is never stored, sent back or
@@ -78,6 +79,8 @@ type Auth struct {
 	SetRoles do.Call[RoleChange, Identity] `do:"clsend,rate=5"`
 	// Kick ends the sessions of an account, with reason 154. Moderators may, and processes of the cluster.
 	Kick do.Call[KickRequest, Identity] `do:"clsend,rate=5"`
+	// Revoke takes tokens of the session's account back.
+	Revoke do.Call[Revocation, Identity] `do:"clsend,rate=5"`
 }
 
 // Credentials are what a client proves itself with.
@@ -123,6 +126,11 @@ type Token struct {
 // Resumption is a token that is used.
 type Resumption struct {
 	Secret string `do:"max=128"`
+}
+
+// Revocation takes tokens back.
+type Revocation struct {
+	Device string `do:"max=64"` // those that were asked for with this; empty: all
 }
 
 // Ticket is what another system says of a client: a platform's session ticket, a signed token.

@@ -44,6 +44,10 @@ func (p *Sessions) UnmarshalText(b []byte) error {
 
 // admit lets a session in to an account, as the policy says.
 func (s *service) admit(ctx context.Context, a *account, from comer) (auth.Identity, error) {
+	if a.identity().Has(auth.RoleBanned) {
+		s.counts.denied.Add(1)
+		return auth.Identity{}, refused(wire.CodeDenied, "this account is banned")
+	}
 	if err := s.turns.take(ctx, a.id); err != nil {
 		return auth.Identity{}, fmt.Errorf("accounts: admit %s: %w", a.name, err)
 	}

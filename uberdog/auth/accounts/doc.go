@@ -23,7 +23,7 @@
 //
 // A session that is logged in can have a token made, and another session can come back with it: after a lost
 // connection, or the next day. That costs one query and no hash. The account keeps SHA-256 sums only. A token ends with
-// its time, with the password, or when the account has eight newer ones.
+// its time, with the password, by Revoke, or when the account has eight newer ones.
 //
 // # One session per account
 //
@@ -40,6 +40,6 @@
 //
 // # Roles
 //
-// An account has roles, of which Auth knows moderator and admin. The first admin is made by a process of the cluster,
+// An account has roles, of which Auth knows moderator, admin and banned. The first admin is made by a process of the cluster,
 // which may call SetRoles; what counts is the row at the moment of the call: see [Of].
 package accounts

@@ -169,6 +169,11 @@ func (u *AuthUD) OnToken(ctx context.Context, r auth.TokenRequest) (auth.Token, 
 	return u.s.token(ctx, r)
 }
 
+// OnRevoke takes tokens back.
+func (u *AuthUD) OnRevoke(ctx context.Context, r auth.Revocation) (auth.Identity, error) {
+	return u.s.revoke(ctx, r)
+}
+
 // OnResume establishes the session by token.
 func (u *AuthUD) OnResume(ctx context.Context, r auth.Resumption) (auth.Identity, error) {
 	return u.s.resume(ctx, r)

@@ -52,6 +52,22 @@ func (s *service) token(ctx context.Context, r auth.TokenRequest) (auth.Token, e
 	return auth.Token{Secret: base64.RawURLEncoding.EncodeToString(append(a.id[:], secret...)), Expires: expires}, nil
 }
 
+// revoke takes tokens of the session's account back.
+func (s *service) revoke(ctx context.Context, r auth.Revocation) (auth.Identity, error) {
+	a, err := s.self(ctx)
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	err = s.update(ctx, a, func() error {
+		a.tokens = slices.DeleteFunc(slices.Clone(a.tokens), func(t auth.StoredToken) bool { return r.Device == "" || t.Device == r.Device })
+		return nil
+	})
+	if err != nil {
+		return auth.Identity{}, fmt.Errorf("accounts: revoke tokens of %s: %w", a.id, err)
+	}
+	return a.identity(), nil
+}
+
 func (s *service) dropExpired(a *account) {
 	now := s.now()
 	a.tokens = slices.DeleteFunc(slices.Clone(a.tokens), func(t auth.StoredToken) bool { return !t.Expires.After(now) })

@@ -56,6 +56,47 @@ func TestTokenEndsWithTime(t *testing.T) {
 	require.ErrorIs(t, err, wire.CodeDenied)
 }
 
+func TestTokensAreTakenBack(t *testing.T) {
+	w, phone := holding(t)
+	ctx := context.Background()
+	laptop, err := w.token(ctx, auth.TokenRequest{Device: "laptop"})
+	require.NoError(t, err)
+	in := w.who
+	resume := func(n uint64, tok auth.Token) error {
+		w.as(n)
+		_, err := w.resume(ctx, auth.Resumption{Secret: tok.Secret})
+		return err
+	}
+	_, err = w.revoke(ctx, auth.Revocation{Device: "phone"})
+	require.NoError(t, err)
+	require.ErrorIs(t, resume(2, phone), wire.CodeDenied)
+	require.NoError(t, resume(3, laptop))
+	w.who = in
+	_, err = w.revoke(ctx, auth.Revocation{})
+	require.NoError(t, err)
+	require.ErrorIs(t, resume(4, laptop), wire.CodeDenied)
+	_, err = w.revoke(ctx, auth.Revocation{})
+	require.ErrorIs(t, err, wire.CodeDenied, "needs a login")
+}
+
+func TestBannedAccountsAreNotLetIn(t *testing.T) {
+	w, tok := holding(t)
+	ctx := context.Background()
+	w.who.Channel = do.AI(do.NewID(0, 1, 1))
+	_, err := w.setRoles(ctx, auth.RoleChange{Name: "flippy", Roles: []string{auth.RoleBanned}})
+	require.NoError(t, err)
+	w.heard()
+	w.as(2)
+	_, err = w.login(ctx, flippy)
+	require.ErrorContains(t, err, "banned")
+	require.ErrorIs(t, err, wire.CodeDenied)
+	_, err = w.resume(ctx, auth.Resumption{Secret: tok.Secret})
+	require.ErrorIs(t, err, wire.CodeDenied)
+	_, err = w.login(ctx, auth.Credentials{Name: "flippy", Password: "hunter3hunter3"})
+	require.Equal(t, wrongPassword(), err, "who does not know the password does not learn it")
+	require.Empty(t, w.heard())
+}
+
 func TestTokenEndsWithThePassword(t *testing.T) {
 	w, tok := holding(t)
 	ctx := context.Background()
