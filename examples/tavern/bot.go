@@ -230,6 +230,11 @@ func sight(r *client.Repository, self do.ID) []Covered {
 	return []Covered{inside, street(t.Location().Zone)}
 }
 
+// pending reports whether writes of one's own are in flight.
+func pending(objects []client.ObjectView) bool {
+	return slices.ContainsFunc(objects, func(o client.ObjectView) bool { return o.Pending })
+}
+
 // View is the bot's whole view, at one moment of its loop.
 func (b *Bot) View(ctx context.Context) (View, error) {
 	b.mu.Lock()
@@ -241,7 +246,7 @@ func (b *Bot) View(ctx context.Context) (View, error) {
 	v := View{Name: b.cfg.Name, Avatar: self}
 	err := r.DoWait(ctx, func(context.Context) error {
 		v.Session, v.Objects = r.Session(), r.View()
-		v.Quiet = !slices.ContainsFunc(v.Objects, func(o client.ObjectView) bool { return o.Pending })
+		v.Quiet = !pending(v.Objects)
 		v.Interests = sight(r, self)
 		return nil
 	})

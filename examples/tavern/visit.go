@@ -212,9 +212,9 @@ const settleTime = 30 * time.Second
 
 // settle waits until nothing is in flight. A bot that was stopped then stays, without a word, until the session ends.
 func (v *visit) settle(ctx context.Context) error {
-	for end := time.Now().Add(settleTime); v.calls > 0; {
+	for end := time.Now().Add(settleTime); v.calls > 0 || pending(v.r.View()); {
 		if time.Now().After(end) {
-			return errors.New("a call is not answered")
+			return errors.New("a call or a write is not answered")
 		}
 		if err := v.r.Sleep(ctx, 2*time.Millisecond); err != nil {
 			return err
