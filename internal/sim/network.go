@@ -20,6 +20,7 @@ type participant struct {
 	links   []*link // to the others, by their index
 	far     bool    // on a node of its own: the links to it can be lost
 	skew    int64   // what its clock is ahead, nanoseconds
+	latest  int64   // the latest time that it was told: for it time never goes back
 }
 
 // link is the way from one participant to another. What is on it arrives in order.
