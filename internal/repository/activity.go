@@ -36,6 +36,8 @@ type activity struct {
 	parent context.Context // of the one who asked for it by Do, nil for what the loop itself runs
 	after  func(error)     // told at the end
 
+	until int64 // the deadline of a handler that nobody waits for; 0: none
+
 	again bool // the game never sees it: it is used again
 }
 
@@ -98,6 +100,9 @@ func CallerOf(ctx context.Context) Caller {
 func (c handlerContext) Deadline() (time.Time, bool) {
 	if c.a.parent != nil {
 		return c.a.parent.Deadline()
+	}
+	if c.a.until != 0 {
+		return time.Unix(0, c.a.until), true
 	}
 	if c.a.call == nil || c.a.call.deadline == 0 {
 		return time.Time{}, false
@@ -166,6 +171,9 @@ func (a *activity) invoke() (reply []byte, err error) {
 func (a *activity) finish(reply []byte, err error) {
 	if err == nil {
 		err = a.gatherAll()
+	}
+	if err == nil && a.until != 0 {
+		err = a.s.lastWords(a.o)
 	}
 	if err == nil {
 		err = a.leave(reply)

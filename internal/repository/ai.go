@@ -62,6 +62,7 @@ func NewAI(cfg Config, ac AIConfig) *AI {
 		takeovers: make(map[do.ID]*takeover),
 	}
 	a.setup(cfg, a)
+	a.last = a.writeLast
 	return a
 }
 

@@ -262,7 +262,11 @@ func (s *State) life(o *object, l Life) {
 		return
 	}
 	run := [...]func(context.Context, *do.Instance) error{Generate: o.acts.Generate, Disable: o.acts.Disable, Delete: o.acts.Delete}[l]
-	s.spawn(&activity{what: lifeNames[l], o: o, task: func(ctx context.Context) error { return run(ctx, o.inst) }})
+	a := &activity{what: lifeNames[l], o: o, task: func(ctx context.Context) error { return run(ctx, o.inst) }}
+	if o.gone {
+		a.until = s.now + int64(lastTime)
+	}
+	s.spawn(a)
 }
 
 // leaveView ends an object that nothing holds any more; an object that is still owned or run stays.
@@ -278,6 +282,7 @@ func (s *State) end(o *object, l Life) {
 		return
 	}
 	s.endView(o, l)
+	o.ran = o.run
 	if s.drop(o); o.entered {
 		s.life(o, l)
 	}

@@ -53,6 +53,7 @@ type object struct {
 	owned    bool        // this side owns it
 	told     bool        // declared: known without being seen (client, rule 89)
 	run      bool        // this side is its AI
+	ran      bool        // this side was, when it went
 	making   bool        // its Create is not answered
 	dog      bool        // an UberDOG: it has no State
 	gone     bool        // not in the table any more

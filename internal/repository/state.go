@@ -40,7 +40,8 @@ type Config struct {
 type State struct {
 	cfg     Config
 	port    port
-	now     int64 // unix nanoseconds, as the last input said
+	last    func(o *object, set fields.Map) // writes db fields of an object that went; nil: this side writes none
+	now     int64                           // unix nanoseconds, as the last input said
 	schema  *do.Schema
 	objects map[do.ID]*object
 	context uint32

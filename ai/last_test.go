@@ -1,0 +1,93 @@
+package ai_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otpd/otpd/ai"
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/internal/testcluster"
+	"github.com/otpd/otpd/wire"
+)
+
+// PurseAI settles its account when it goes.
+type PurseAI struct {
+	Purse
+	r *ai.Repository
+}
+
+// OnDelete may wait: it reads its row, and what it sets is written.
+func (p *PurseAI) OnDelete(ctx context.Context) error {
+	row, err := ai.Load[Purse](ctx, p.r, p.ID())
+	if err != nil {
+		return err
+	}
+	if _, bounded := ctx.Deadline(); bounded {
+		p.Label = "left with " + row.Object.Label
+	}
+	p.Gold++
+	p.Mood = 3
+	return nil
+}
+
+// OnDisable is called when it is unloaded.
+func (p *PurseAI) OnDisable() { p.Label = "asleep" }
+
+// A player vanishes: what the AI had not saved, and what its OnDelete still sets, is in the row (K6, K7).
+func TestK7LastChangesAreWritten(t *testing.T) {
+	c := testcluster.New(t)
+	var r *ai.Repository
+	registry := do.NewRegistry()
+	require.NoError(t, registry.Behave(func() *PurseAI { return &PurseAI{r: r} }))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var err error
+	r, err = ai.Connect(ctx, ai.Config{Director: c.Director, Registry: registry, Name: "one", Log: c.Log, Timeout: time.Minute})
+	require.NoError(t, err)
+	c.Run(r.Run)
+	other := connect(t, c, "other")
+	ids := purses(t, other, 10, 20, 30)
+	row := func(id do.ID) (p *Purse) {
+		on(t, other, func(ctx context.Context) error {
+			loaded, err := ai.Load[Purse](ctx, other, id)
+			p = loaded.Object
+			return err
+		})
+		return p
+	}
+	on(t, r, func(ctx context.Context) error {
+		for _, id := range ids {
+			p, err := ai.Activate[PurseAI](ctx, r, id, ai.Place{})
+			require.NoError(t, err)
+			p.Label = "home"
+			require.NoError(t, p.Commit(ctx))
+		}
+		return nil
+	})
+	on(t, r, func(context.Context) error {
+		ai.Find[PurseAI](r, ids[0]).Gold = 14 // and nobody saves it
+		return nil
+	})
+	on(t, other, func(ctx context.Context) error { // as an agent does it when a client has vanished
+		_, err := other.Request(ctx, do.ObjectChannel(ids[0]), func(c uint32) wire.Body { return &wire.DeleteRAM{Context: c, DO: ids[0]} })
+		return err
+	})
+	require.Eventually(t, func() bool { return row(ids[0]).Gold == 15 }, time.Minute, 5*time.Millisecond)
+	require.Equal(t, "left with home", row(ids[0]).Label)
+
+	on(t, r, func(ctx context.Context) error { return r.Unload(ctx, ids[1]) })
+	require.Eventually(t, func() bool { return row(ids[1]).Label == "asleep" }, time.Minute, 5*time.Millisecond)
+	require.EqualValues(t, 20, row(ids[1]).Gold)
+
+	// It is no life after death: whoever activates it later finds the row.
+	on(t, r, func(ctx context.Context) error {
+		p, err := ai.Activate[PurseAI](ctx, r, ids[0], ai.Place{})
+		require.NoError(t, err)
+		require.EqualValues(t, 15, p.Gold)
+		require.Zero(t, p.Mood)
+		return nil
+	})
+}
