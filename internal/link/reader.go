@@ -22,7 +22,7 @@ type Reader struct {
 }
 
 // readChunk is how much is read at once, and what an idle session costs.
-const readChunk = 4 << 10
+const readChunk = 1 << 10
 
 // NewReader returns a Reader of src that refuses frames of more than limit bytes.
 func NewReader(src io.Reader, limit int) *Reader { return &Reader{src: src, max: limit} }

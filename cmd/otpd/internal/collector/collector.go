@@ -16,7 +16,7 @@ const (
 	// often than by Go's default, which is when there is as much garbage as live memory.
 	spare = 512 << 20
 	// mostPercent bounds the garbage of a small heap, in per cent of what is live: an idle daemon stays small.
-	mostPercent = 400
+	mostPercent = 300
 	// leastPercent is Go's default.
 	leastPercent = 100
 	// adjustEvery is how often the heap is looked at.

@@ -12,7 +12,7 @@ import (
 
 func TestPercentFollowsTheHeap(t *testing.T) {
 	for live, want := range map[uint64]int{
-		0: 400, 50 << 20: 400, 128 << 20: 400, 200 << 20: 250, 512 << 20: 100, 8 << 30: 100, math.MaxUint64: 100,
+		0: 300, 50 << 20: 300, 128 << 20: 300, 200 << 20: 250, 512 << 20: 100, 8 << 30: 100, math.MaxUint64: 100,
 	} {
 		require.Equal(t, want, percent(live), live)
 	}
