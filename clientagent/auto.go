@@ -115,6 +115,8 @@ func (s *State) permit(t *session, b *wire.PermitInterest) {
 // a moment ago is refused and not punished (rule 105). hold: the parent has to be asked first.
 func (s *State) mayOpen(t *session, parent do.ID, zones []do.Zone) (v verdict, hold bool) {
 	switch {
+	case t.state < wire.StateEstablished:
+		return excuse(wire.CodeDenied, "the session was lowered"), false
 	case s.cfg.Interests == InterestAny:
 		return verdict{}, false
 	case s.cfg.Interests == InterestDisabled:

@@ -73,7 +73,7 @@ func (s *State) clientFrame(t *session, b []byte, datagram bool) int {
 		s.eject(t, v.reason, v.text)
 		return len(b)
 	}
-	if v := t.accepts(&f, datagram); !v.ok() {
+	if v := t.accepts(&f, datagram, s.now); !v.ok() {
 		s.eject(t, v.reason, v.text)
 		return f.n
 	}
@@ -161,8 +161,8 @@ func (s *State) decode(b []byte, f *inFrame) verdict {
 }
 
 // accepts applies the session's state: only Hello first (107), then, before login, only what reaches anonymous
-// UberDOGs (108), and no second Hello. Datagrams carry latest sets and pings, nothing else.
-func (t *session) accepts(f *inFrame, datagram bool) verdict {
+// UberDOGs (108; what a session that was lowered a moment ago sent before is let through, to be refused), and no second Hello. Datagrams carry latest sets and pings, nothing else.
+func (t *session) accepts(f *inFrame, datagram bool, now int64) verdict {
 	if datagram && f.kind != wire.FrameClientSetLatest && f.kind != wire.FrameClientPing {
 		return fault(wire.ReasonBadType, "%s in a datagram", f.kind)
 	}
@@ -173,6 +173,9 @@ func (t *session) accepts(f *inFrame, datagram bool) verdict {
 		}
 		return verdict{}
 	case wire.StateAnonymous:
+		if t.lowered > now {
+			break // it was established a moment ago: what it sent then is refused and not punished (rule 105)
+		}
 		switch f.kind {
 		case wire.FrameClientMove, wire.FrameClientAddInterest, wire.FrameClientRemoveInterest, wire.FrameClientFollow:
 			return fault(wire.ReasonBadType, "%s before login", f.kind)

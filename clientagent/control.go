@@ -74,6 +74,7 @@ func (s *State) setState(t *session, state wire.SessionState) {
 	lowered := state < t.state
 	t.state = state
 	if lowered {
+		t.lowered = s.now + int64(s.cfg.History)
 		s.closeInterests(t)
 	}
 	s.send(t, &wire.ClientState{State: t.state, Account: t.account})

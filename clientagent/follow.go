@@ -30,6 +30,9 @@ func (s *State) clientFollow(t *session, f *wire.ClientFollow) {
 	}
 	op := &operation{t: t, context: f.Context}
 	to, v := s.resolve(t, f.Ref)
+	if v.ok() && t.state < wire.StateEstablished {
+		v = excuse(wire.CodeDenied, "the session was lowered")
+	}
 	if v.ok() && (to.g == nil || !to.g.owned) {
 		v = fault(wire.ReasonInterestDenied, "%s is not owned", to.id)
 		if t.lost[to.id] > s.now {

@@ -74,6 +74,9 @@ func (s *State) resolve(t *session, ref wire.Ref) (target, verdict) {
 // allowed checks what rule 88 has before fields: the state, and that the agent knows the class.
 func (s *State) allowed(t *session, to *target) verdict {
 	if t.state < wire.StateEstablished && !to.anonymous {
+		if t.lowered > s.now {
+			return excuse(wire.CodeDenied, "the session was lowered")
+		}
 		return fault(wire.ReasonDenied, "%s before login", to.id)
 	}
 	if to.class == nil {

@@ -20,7 +20,8 @@ type session struct {
 	datagrams bool
 
 	state   wire.SessionState
-	offered bool // it was told the schema and may say Hello again
+	lowered int64 // until when it is excused to send what only an established session may (rule 105)
+	offered bool  // it was told the schema and may say Hello again
 	account do.ID
 	doom    doom
 
