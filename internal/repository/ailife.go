@@ -228,11 +228,7 @@ func (a *AI) hearEnterAI(e *wire.Entry) {
 }
 
 func (a *AI) hearEnterOwner(e *wire.Entry) {
-	covers := coversOwner
-	if o := a.objects[e.DO]; o != nil && o.run {
-		covers = 0
-	}
-	a.take(e, covers, func(o *object) {
+	a.take(e, coversOwner, func(o *object) {
 		o.owned, o.counted = true, 0
 		o.owner = a.channel
 	})

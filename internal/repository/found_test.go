@@ -178,3 +178,20 @@ func TestLateAnswerIsNotNewerThanABundle(t *testing.T) {
 	require.NoError(t, *committed)
 	require.Equal(t, "t14", b.Name)
 }
+
+// An AI does not hear what others set, or unset, of fields without airecv. When it becomes the owner, too, the owner's
+// entry says what holds: a field that it could have and does not is unset (rule 53).
+func TestRule53OwnersEntryUnsets(t *testing.T) {
+	x := newAITest(t)
+	id := do.NewID(2, 1, 5)
+	e := wire.Entry{
+		DO: id, Class: x.class.Number(), Version: do.Version{Inc: 3, N: 1}, Location: streetAt, AI: x.a.Channel(),
+		Fields: values(t, x.class, "Name", "Pete", "Home", vec3{1, 2, 3}),
+	}
+	x.step(&wire.EnterAI{Entry: e})
+	a := x.a.Find(id).(*AvatarAI)
+	require.True(t, a.IsSet(&a.Home))
+	e.Version.N, e.Fields = 3, values(t, x.class, "Name", "Pete")
+	x.step(&wire.EnterOwner{Entry: e})
+	require.False(t, a.IsSet(&a.Home))
+}
