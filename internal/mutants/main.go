@@ -122,9 +122,9 @@ func try(tree string, m *mutant, timeout time.Duration) string {
 	return stale
 }
 
-// apply runs git apply; the patches have one line of context, so that they survive changes around them.
+// apply runs git apply. The patches have one line of context, and that may have changed: they survive changes around them.
 func apply(tree string, patch []byte, more ...string) error {
-	cmd := exec.Command("git", append([]string{"apply", "-C1", "--whitespace=nowarn"}, more...)...)
+	cmd := exec.Command("git", append([]string{"apply", "-C0", "--whitespace=nowarn"}, more...)...)
 	cmd.Dir = tree
 	cmd.Stdin = bytes.NewReader(patch)
 	if out, err := cmd.CombinedOutput(); err != nil {
