@@ -32,6 +32,12 @@ type Config struct {
 	CallTimeout time.Duration
 	// ProbeTimeout is how long a move waits for word about the chain of its parents in other States; default 5 s.
 	ProbeTimeout time.Duration
+	// IdleUnload takes an object that has a row, no children and no session as its owner out of memory when no message
+	// was sent to it for as long; 0: never.
+	IdleUnload time.Duration
+	// MaxCommits is how many answers may wait for the database; a commit that comes then is refused, with nothing of it
+	// done. What was accepted before is written however many there are. Default 65536.
+	MaxCommits int
 	// MaxParked is how many messages may wait for one object; what comes then is refused. Default 4096.
 	MaxParked int
 }
@@ -67,6 +73,9 @@ func (c Config) withDefaults() Config {
 			*d.value = d.zero
 		}
 	}
+	if c.MaxCommits <= 0 {
+		c.MaxCommits = 1 << 16
+	}
 	if c.MaxParked <= 0 {
 		c.MaxParked = 4096
 	}
@@ -83,6 +92,8 @@ type configText struct {
 	Write, Answer, Digest, Call time.Duration
 	Probe                       time.Duration `json:",omitempty"`
 	MaxParked                   int
+	MaxCommits                  int           `json:",omitempty"`
+	Idle                        time.Duration `json:",omitempty"`
 }
 
 // Text is the Config as ParseConfig reads it, for the header of a recording: a State made of it does the same again.
@@ -90,6 +101,7 @@ func (c Config) Text() string {
 	t := configText{
 		Instance: c.Instance, Partitions: c.Partitions, Epoch: c.Epoch, NoDatabase: c.NoDatabase,
 		Write: c.WriteInterval, Answer: c.AnswerTimeout, Digest: c.DigestInterval, Call: c.CallTimeout, Probe: c.ProbeTimeout, MaxParked: c.MaxParked,
+		MaxCommits: c.MaxCommits, Idle: c.IdleUnload,
 	}
 	if c.Schema != nil {
 		t.Schema = string(c.Schema.Text())
@@ -110,6 +122,7 @@ func ParseConfig(text string) (Config, error) {
 	c := Config{
 		Instance: t.Instance, Partitions: t.Partitions, Epoch: t.Epoch, NoDatabase: t.NoDatabase,
 		WriteInterval: t.Write, AnswerTimeout: t.Answer, DigestInterval: t.Digest, CallTimeout: t.Call, ProbeTimeout: t.Probe, MaxParked: t.MaxParked,
+		MaxCommits: t.MaxCommits, IdleUnload: t.Idle,
 	}
 	if t.Schema != "" {
 		schema, err := do.ParseSchema([]byte(t.Schema))

@@ -23,6 +23,9 @@ func (s *State) Next() int64 {
 	if s.asked != 0 {
 		at(s.askedAt + schemaRetry)
 	}
+	if s.cfg.IdleUnload > 0 && len(s.writers) > 0 {
+		at(s.nextIdle)
+	}
 	for _, f := range s.frosts {
 		if !f.asked {
 			at(f.at + int64(s.cfg.AnswerTimeout))

@@ -71,6 +71,8 @@ func (s *State) setFields(m *wire.Message, b *wire.SetFields, out *wire.Outbox) 
 		return s.refuseSet(m, b, o, wire.CodeMalformed, "not every field is a latest one", out)
 	case b.Durable && o.writer() == nil:
 		return s.refuseSet(m, b, o, wire.CodeNotDB, "", out)
+	case b.Durable && s.full():
+		return s.refuseSet(m, b, o, wire.CodeOverload, errCommits, out)
 	}
 	if c.any.Has(fields.Review) && m.From != o.ai {
 		return s.review(m, b, o, out)

@@ -172,6 +172,16 @@ func (s *stage) state(cmd *scenario.Command) error {
 		}
 		cfg.Epoch = uint32(n)
 	}
+	if d, ok := cmd.Get("idle"); ok {
+		if cfg.IdleUnload, _ = time.ParseDuration(d); cfg.IdleUnload <= 0 {
+			return fmt.Errorf("idle=%s", d)
+		}
+	}
+	if n, ok := cmd.Get("commits"); ok {
+		if cfg.MaxCommits, _ = strconv.Atoi(n); cfg.MaxCommits <= 0 {
+			return fmt.Errorf("commits=%s", n)
+		}
+	}
 	st, err := New(cfg)
 	if err != nil {
 		return err

@@ -60,6 +60,8 @@ type State struct {
 	requests  map[uint32]*dbRequest
 	sent      []uint32 // contexts of requests in the order of their sending
 	contexts  uint32
+	commits   int   // answers that wait for the database
+	nextIdle  int64 // when objects are looked for that nobody uses
 
 	// Memory that is used again.
 	channels []do.Channel // slab of recipients for messages to several audiences
@@ -150,6 +152,9 @@ func (s *State) Counters() Counters {
 func (s *State) Step(m wire.Message, out *wire.Outbox) error {
 	if s.deposed {
 		return s.refuseAll(&m, out)
+	}
+	if s.cfg.IdleUnload > 0 {
+		s.use(&m)
 	}
 	if len(s.parked) > 0 {
 		if p := s.park(&m); p != nil {
@@ -318,6 +323,7 @@ func (s *State) tick(now int64, out *wire.Outbox) {
 	s.expireRequests(out)
 	s.expireMotions(out)
 	s.askOutcomes(out)
+	s.unloadIdle(out)
 	s.writeDue(out)
 	s.digestsDue(out)
 	if s.asked != 0 && s.now-s.askedAt >= schemaRetry {

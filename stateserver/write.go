@@ -24,6 +24,7 @@ type writer struct {
 	since   int64         // the time of the oldest change in dirty
 	queued  bool          // it is in State.dirty
 	gone    bool          // the object is not in memory any more
+	used    int64         // when the last message for the object came; kept with Config.IdleUnload only
 
 	turn    uint64 // counts what was sent
 	waiters []turnWaiter
@@ -155,8 +156,16 @@ func (s *State) await(w *waiter, out *wire.Outbox, writers ...*writer) {
 	}
 	if w.left == 0 {
 		s.reportWritten(w, 0, out)
+		return
 	}
+	s.commits++
 }
+
+// errCommits is why a commit is refused.
+const errCommits = "too many commits wait for the database"
+
+// full reports whether no more answers may wait for the database.
+func (s *State) full() bool { return s.commits >= s.cfg.MaxCommits }
 
 // reportWritten sends the answer that waited.
 func (s *State) reportWritten(w *waiter, row uint64, out *wire.Outbox) {
@@ -180,8 +189,10 @@ func (s *State) landed(w *writer, code wire.Code, text string, out *wire.Outbox)
 		switch {
 		case code != wire.CodeOK && !tw.failed:
 			tw.failed = true
+			s.commits--
 			_ = s.fail(tw.waiter.request, code, text, out)
-		case tw.left == 0:
+		case tw.left == 0 && !tw.failed:
+			s.commits--
 			s.reportWritten(tw.waiter, w.row, out)
 		}
 	}

@@ -31,6 +31,7 @@ type Config struct {
 	NoRelocate bool          `yaml:"no_relocate" env:"OTPD_NO_RELOCATE" help:"Clients may not move the objects that they own."`
 	Partitions uint16        `yaml:"partitions" default:"16" env:"OTPD_PARTITIONS" help:"Shards of the object space, fixed when the cluster record is made (1 to 4096)."`
 	States     int           `yaml:"states" default:"4" env:"OTPD_STATES" help:"State servers in this process; the partitions are dealt out among them."`
+	IdleUnload time.Duration `yaml:"idle_unload" env:"OTPD_IDLE_UNLOAD" default:"0s" help:"An object of the database that no message was sent to for as long, and that no client owns, is taken out of memory; 0: never."`
 	Agents     int           `yaml:"agents" default:"1" env:"OTPD_AGENTS" help:"Client agents in this process. Each listens on the next port, or on a free one when the port is 0."`
 	Bus        string        `yaml:"bus" default:"127.0.0.1:7199" env:"OTPD_BUS" help:"TCP address where AI processes and tools join; empty: nobody can."`
 	BusToken   string        `yaml:"bus_token" env:"OTPD_BUS_TOKEN" help:"Credential in the join URL; empty: a random one at each start."`
@@ -73,6 +74,8 @@ func (c *Config) Validate() error {
 		return bad("cert", "cert and key go together")
 	case c.Cert == "" && !c.Dev:
 		return bad("cert", "no certificate: set cert and key, or dev for a self-signed one")
+	case c.IdleUnload < 0:
+		return bad("idle_unload", "%v is negative", c.IdleUnload)
 	case c.Heartbeat < 0:
 		return bad("heartbeat", "%v is negative", c.Heartbeat)
 	case c.FlushMost < 0 || c.FlushMost > time.Second:

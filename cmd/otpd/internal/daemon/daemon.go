@@ -355,7 +355,7 @@ func (d *Daemon) startStates(epoch uint32) error {
 	s, ctx := d.begin("state servers")
 	for i, partitions := range deal(d.cfg.Partitions, d.cfg.States) {
 		name := fmt.Sprintf("stateserver-%d", i+1)
-		cfg := stateserver.Config{Instance: newID(), Partitions: partitions, Epoch: epoch}
+		cfg := stateserver.Config{Instance: newID(), Partitions: partitions, Epoch: epoch, IdleUnload: d.cfg.IdleUnload}
 		rec, err := d.records.open(name, "stateserver", cfg.Text())
 		if err != nil {
 			return err
