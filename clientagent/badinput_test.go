@@ -252,8 +252,7 @@ func TestBadInputEjectsOneSessionAndHarmsNoOther(t *testing.T) {
 		c := loggedIn[name]
 		t.Run(name, func(t *testing.T) {
 			p := w.join()
-			_, err := p.conn.Write(c.send)
-			require.NoError(t, err)
+			_, _ = p.conn.Write(c.send) // the agent may end the connection in the middle of it
 			require.Equal(t, c.reason, ejected(t, p.conn))
 		})
 	}
