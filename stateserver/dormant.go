@@ -107,8 +107,24 @@ func (s *State) resume(p *parking, out *wire.Outbox) {
 	s.release(p, out)
 }
 
+// aside handles a message about another object than the one that p loads: it waited with that, for a bundle over both.
+func (s *State) aside(p *parking, m *wire.Message, out *wire.Outbox) bool {
+	if id, ok := subject(m.Body); !ok || id == p.ids[0] {
+		return false
+	}
+	if q := s.park(m); q != nil && q != p {
+		_ = s.wait(q, m, out) // what came before it began to wait by itself
+	} else {
+		_ = s.dispatch(m, out)
+	}
+	return true
+}
+
 // serve handles one message for a dormant object and reports whether it waits for the database.
 func (s *State) serve(p *parking, m *wire.Message, out *wire.Outbox) (waits bool) {
+	if s.aside(p, m, out) {
+		return false
+	}
 	r := requestOf(m)
 	switch b := m.Body.(type) {
 	case *wire.Activate:
@@ -305,6 +321,9 @@ func (s *State) failLoad(p *parking, code wire.Code, text string, out *wire.Outb
 			break
 		}
 		p.queue = p.queue[1:]
+		if s.aside(p, &m, out) {
+			continue
+		}
 		switch m.Body.(type) {
 		case *wire.Activate, *wire.SetFields, *wire.DeleteFields, *wire.GetField, *wire.GetFields, *wire.GetAll, *wire.GetClass:
 			_ = s.fail(requestOf(&m), code, text, out)

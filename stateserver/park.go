@@ -181,7 +181,9 @@ func (s *State) release(p *parking, out *wire.Outbox) {
 		defer s.yield(mo, out)
 	}
 	for _, id := range p.ids {
-		delete(s.parked, id)
+		if s.parked[id] == p { // else it began to wait for something of its own
+			delete(s.parked, id)
+		}
 	}
 	queue := p.queue
 	p.queue = nil
