@@ -90,6 +90,15 @@ func (b *Behaviour) Delete(ctx context.Context, in *Instance) error {
 	return b.remove.lifecycle(ctx, in)
 }
 
+// Generates reports whether there is an OnGenerate.
+func (b *Behaviour) Generates() bool { return b.generate != nil }
+
+// Disables reports whether there is an OnDisable.
+func (b *Behaviour) Disables() bool { return b.disable != nil }
+
+// Deletes reports whether there is an OnDelete.
+func (b *Behaviour) Deletes() bool { return b.remove != nil }
+
 // Handles reports whether there is an On method for the field.
 func (b *Behaviour) Handles(n fields.Number) bool {
 	i := b.plan.find(n)

@@ -256,12 +256,21 @@ func (s *State) generated(o *object) {
 	}})
 }
 
-// life runs a turn's handler.
+// life runs a turn's handler, if there is one.
 func (s *State) life(o *object, l Life) {
 	if o.acts == nil {
 		return
 	}
-	run := [...]func(context.Context, *do.Instance) error{Generate: o.acts.Generate, Disable: o.acts.Disable, Delete: o.acts.Delete}[l]
+	run, ok := o.acts.Delete, o.acts.Deletes()
+	switch l {
+	case Generate:
+		run, ok = o.acts.Generate, o.acts.Generates()
+	case Disable:
+		run, ok = o.acts.Disable, o.acts.Disables()
+	}
+	if !ok {
+		return
+	}
 	a := &activity{what: lifeNames[l], o: o, task: func(ctx context.Context) error { return run(ctx, o.inst) }}
 	if o.gone {
 		a.until = s.now + int64(lastTime)
