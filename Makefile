@@ -2,7 +2,7 @@
 
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: build test install lint fuzz sim bench bench-check crash mutants
+.PHONY: build test install lint fuzz sim bench bench-check performance crash mutants
 
 build:
 	go build -o bin/otpd ./cmd/otpd
@@ -44,3 +44,7 @@ bench-check:
 MUTANT ?=
 mutants:
 	go run ./internal/mutants -run '$(MUTANT)'
+
+# performance measures all that docs/performance.md shows, into docs/performance. It wants a machine of its own.
+performance:
+	@bash scripts/performance.sh

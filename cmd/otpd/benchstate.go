@@ -12,7 +12,7 @@ type benchStateCmd struct {
 	Fill     []int         `default:"0,10000,100000,1000000" help:"Children that a parent has when creates are timed."`
 	Creates  int           `default:"100000" help:"Creates that are timed."`
 	Objects  int           `default:"1000000" help:"Objects whose memory is measured; 0: not."`
-	Zone     []int         `default:"1000,10000" help:"Objects in the zones that are opened."`
+	Zone     []int         `default:"1000,10000" help:"Objects in the zones that are opened; 0: none is."`
 	Others   []int         `default:"0,100000" help:"Other children that the parent has then."`
 	Openings int           `default:"30" help:"Openings of each zone in a run."`
 	Delete   int           `default:"40000" help:"Children of the parent that is deleted; 0: none is."`

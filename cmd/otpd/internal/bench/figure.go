@@ -62,8 +62,9 @@ func (r *Report) SVG() string {
 		if len(p.lines) == 0 {
 			continue
 		}
-		xs, _ := p.extent()
+		xs, least, top := p.extent()
 		p.logX = xs[0] > 0 && xs[len(xs)-1] >= 8*xs[0]
+		p.logY = least > 0 && top >= 30*least
 		plots = append(plots, p)
 	}
 	return renderSVG("otpd bench "+r.Bench+", commit "+r.Commit, plots)

@@ -139,6 +139,14 @@ func TestReportsAreDrawn(t *testing.T) {
 	require.Empty(t, r.SVG(), "nothing varies")
 }
 
+func TestPowers(t *testing.T) {
+	require.InDeltaSlice(t, []float64{0.1, 1, 10, 100}, powers(0.35, 43), 1e-9)
+	require.InDeltaSlice(t, []float64{1, 10}, powers(1, 1), 1e-9)
+	svg := renderSVG("t", []plot{{logX: true, logY: true, lines: []line{{points: []point{{10, 0.5, 0.4, 0.6}, {400, 300, 200, 400}}}}}})
+	_, texts := drawn(t, svg)
+	require.Subset(t, texts, []string{"0.10", "1", "10", "100", "1000"})
+}
+
 func TestTicks(t *testing.T) {
 	for top, want := range map[float64][]float64{
 		0: {0, 0.2, 0.4, 0.6000000000000001, 0.8, 1}, 1: {0, 0.2, 0.4, 0.6000000000000001, 0.8, 1}, 7: {0, 1, 2, 3, 4, 5, 6, 7}, 3.2e6: {0, 500000, 1e6, 1.5e6, 2e6, 2.5e6, 3e6, 3.5e6},

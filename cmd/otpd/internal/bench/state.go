@@ -25,7 +25,7 @@ type StateConfig struct {
 	Fill     []int         // objects that a parent has when the time of creates is taken
 	Creates  int           // that are timed
 	Objects  int           // whose memory is measured; 0: not
-	Zone     []int         // objects of the zones that are opened
+	Zone     []int         // objects of the zones that are opened; 0: none is
 	Others   []int         // other children that the parent has then
 	Openings int           // of each
 	Delete   int           // children of the parent that is deleted
@@ -80,6 +80,9 @@ func (c StateConfig) Jobs(start *Launcher) ([]Job, error) {
 	}
 	for _, others := range c.Others {
 		for _, n := range c.Zone {
+			if n == 0 {
+				continue
+			}
 			jobs = append(jobs, Job{
 				Name:     fmt.Sprintf("QUIC: open a zone of %d, parent with %d others", n, others),
 				Settings: map[string]float64{"zone": float64(n), "others": float64(others)},

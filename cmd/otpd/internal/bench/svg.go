@@ -11,7 +11,7 @@ import (
 // plot is one diagram: lines over a common axis.
 type plot struct {
 	title, x, y string
-	logX        bool
+	logX, logY  bool
 	lines       []line
 }
 
@@ -59,9 +59,12 @@ func renderSVG(title string, plots []plot) string {
 }
 
 func (p plot) render(b *strings.Builder) {
-	xs, top := p.extent()
+	xs, least, top := p.extent()
 	ys := ticks(top)
-	top = ys[len(ys)-1]
+	if p.logY {
+		ys = powers(least, top)
+	}
+	bottom, top := ys[0], ys[len(ys)-1]
 	left, right := float64(plotLeft), float64(plotWidth-plotRight)
 	low, high := float64(plotHeight-plotBottom), float64(plotTop)
 	atX := func(x float64) float64 {
@@ -74,7 +77,12 @@ func (p plot) render(b *strings.Builder) {
 		}
 		return left + 14 + (x-a)/(z-a)*(right-left-28)
 	}
-	atY := func(y float64) float64 { return low + y/top*(high-low) }
+	atY := func(y float64) float64 {
+		if p.logY {
+			return low + math.Log(y/bottom)/math.Log(top/bottom)*(high-low)
+		}
+		return low + y/top*(high-low)
+	}
 	fmt.Fprintf(b, `<text x="%g" y="18" text-anchor="middle" font-weight="bold">%s</text>`+"\n", (left+right)/2, html.EscapeString(p.title))
 	for _, y := range ys {
 		fmt.Fprintf(b, `<line x1="%g" y1="%.1f" x2="%g" y2="%.1f" stroke="#dddddd"/><text x="%g" y="%.1f" text-anchor="end">%s</text>`+"\n",
@@ -110,16 +118,27 @@ func (p plot) render(b *strings.Builder) {
 	}
 }
 
-// extent is every x, ascending, and the highest y.
-func (p plot) extent() (xs []float64, top float64) {
+// extent is every x, ascending, and the lowest and highest y.
+func (p plot) extent() (xs []float64, least, top float64) {
+	least = math.Inf(1)
 	for _, l := range p.lines {
 		for _, q := range l.points {
 			xs = append(xs, q.x)
-			top = max(top, q.y, q.high)
+			least, top = min(least, q.y, q.low), max(top, q.y, q.high)
 		}
 	}
 	slices.Sort(xs)
-	return slices.Compact(xs), top
+	return slices.Compact(xs), least, top
+}
+
+// powers are the powers of ten from at most least, which is above 0, to at least top.
+func powers(least, top float64) (out []float64) {
+	for e := math.Floor(math.Log10(least)); ; e++ {
+		out = append(out, math.Pow(10, e))
+		if out[len(out)-1] >= top && len(out) > 1 {
+			return out
+		}
+	}
 }
 
 // ticks are round numbers from 0 to at least top, four to eight of them.

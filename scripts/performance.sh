@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Usage: scripts/performance.sh [DIR]
+#
+# Measures everything that docs/performance.md shows, in about ten minutes, and writes into DIR (default
+# docs/performance): for each command its JSON, its table as text, and its drawing where something grows.
+# It needs two cores that nothing else uses. RUNS is how often each row is measured.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+out=${1:-docs/performance}
+: "${RUNS:=2}"
+mkdir -p "$out"
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
+# The figures carry the commit.
+GOFLAGS='' go build -trimpath -buildvcs=true -o "$bin/otpd" ./cmd/otpd
+PATH=$bin:$PATH
+
+# bench NAME ARGUMENT...: one command of otpd bench, which writes NAME.json, NAME.txt and, after --draw, NAME.svg.
+bench() {
+	local name=$1 start=$SECONDS
+	shift
+	local draw=()
+	if [ "$1" = --draw ]; then
+		draw=(--svg "$out/$name.svg")
+		shift
+	fi
+	{
+		echo "\$ otpd bench $*"
+		otpd bench "$@" --save "$out/$name.json" "${draw[@]}" 2>/dev/null
+	} >"$out/$name.txt"
+	echo "$name: $((SECONDS - start)) s"
+}
+
+pinned=(--pin --runs "$RUNS")
+short=(--for 4s --warmup 1s)
+
+bench floor floor "${pinned[@]}" --for 2s
+bench growth --draw zone --clients 10,50,100,200,400 --hz 20 --bare "${short[@]}" "${pinned[@]}"
+bench small zone --clients 50 --hz 10 --both --bare --flush 0 "${short[@]}" "${pinned[@]}"
+bench coalescing zone --clients 100,200,400 --hz 20 --coalesce "${short[@]}" "${pinned[@]}"
+bench highest zone --clients 100,200 --highest 100ms --for 2s --warmup 1s --pin --runs 1
+bench stall zone --clients 100 --hz 20 --stall 1 --for 12s --warmup 1s --pin --runs 1
+bench agents --draw zone --clients 200 --hz 20 --agents 1,2,4 "${short[@]}" "${pinned[@]}"
+bench zones --draw zone --clients 1000 --zones 10,100,500 --hz 2 "${short[@]}" "${pinned[@]}"
+bench mixed --draw mixed --clients 100,300,1000 "${short[@]}" "${pinned[@]}"
+bench state --draw state --zone 0 "${pinned[@]}" --for 1s
+bench openings --draw state --fill 0 --creates 1000 --objects 0 --delete 0 --for 10ms "${pinned[@]}"
+bench route --draw route --for 1s --runs "$RUNS"
+bench login login "${pinned[@]}"
+bench idle --draw idle --sessions 100,1000,3000 --for 3s "${pinned[@]}"
+bench db db --db "sqlite:$bin/bench.db" --rate 2000,10000 --for 4s --warmup 1s --runs 1
