@@ -12,8 +12,9 @@ out=${1:-docs/performance}
 mkdir -p "$out"
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
-# The figures carry the commit.
-GOFLAGS='' go build -trimpath -buildvcs=true -o "$bin/otpd" ./cmd/otpd
+# The figures carry the commit, with + behind it if the tree differs.
+commit=$(git describe --always --abbrev=12 --exclude '*' --dirty=+)
+go build -ldflags "-X github.com/otpd/otpd/cmd/otpd/internal/bench.revision=$commit" -o "$bin/otpd" ./cmd/otpd
 PATH=$bin:$PATH
 
 # bench NAME ARGUMENT...: one command of otpd bench, which writes NAME.json, NAME.txt and, after --draw, NAME.svg.

@@ -106,21 +106,27 @@ func thisMachine() Machine {
 	return m
 }
 
+// revision may be set by the linker, for builds that the go command does not stamp.
+var revision string
+
 // commit is the revision that this program was built from, with + behind it if the tree had changes; "unknown" when
 // the build did not stamp it.
 func commit() string {
+	if revision != "" {
+		return revision
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	revision, changed := "unknown", ""
+	stamped, changed := "unknown", ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
-			revision = s.Value[:min(12, len(s.Value))]
+			stamped = s.Value[:min(12, len(s.Value))]
 		case s.Key == "vcs.modified" && s.Value == "true":
 			changed = "+"
 		}
 	}
-	return revision + changed
+	return stamped + changed
 }
