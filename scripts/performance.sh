@@ -51,3 +51,16 @@ bench route --draw route --for 1s --runs "$RUNS"
 bench login login "${pinned[@]}"
 bench idle --draw idle --sessions 100,1000,3000 --for 3s "${pinned[@]}"
 bench db db --db "sqlite:$bin/bench.db" --rate 2000,10000 --for 4s --warmup 1s --runs 1
+
+# The page shows the figures between two marks.
+otpd bench targets "$out" >"$bin/figures"
+if [ "$out" = docs/performance ]; then
+	awk -v figures="$bin/figures" '
+		/^<!-- end of figures -->$/ { skip = 0 }
+		!skip { print }
+		/^<!-- figures -->$/ { while ((getline line < figures) > 0) print line; skip = 1 }
+	' docs/performance.md >"$bin/page"
+	cp "$bin/page" docs/performance.md
+else
+	cat "$bin/figures"
+fi

@@ -26,6 +26,7 @@ type benchCmd struct {
 	Mixed   benchMixedCmd   `cmd:"" help:"Clients that walk over a grid of zones, chat, and call an AI."`
 	Floor   benchFloorCmd   `cmd:"" help:"What this machine can do at all: copy, TCP, QUIC, an echo."`
 	Show    benchShowCmd    `cmd:"" help:"Show, compare or draw what a command has saved."`
+	Targets benchTargetsCmd `cmd:"" hidden:"" help:"What make performance measured against what is to be reached, as a table for a page."`
 	Server  benchServerCmd  `cmd:"" help:"Serve clients of other processes: print where as one line of JSON, then serve."`
 	Clients benchClientsCmd `cmd:"" help:"The clients of bench zone against a bench server."`
 }
@@ -133,6 +134,18 @@ func (c *benchShowCmd) Run() error {
 		return nil
 	}
 	return c.print(r)
+}
+
+// benchTargetsCmd is `otpd bench targets`.
+type benchTargetsCmd struct {
+	Dir string `arg:"" type:"path" help:"Where make performance left its JSON."`
+}
+
+// Run prints.
+func (c *benchTargetsCmd) Run() error {
+	text, err := bench.Targets(c.Dir)
+	fmt.Print(text)
+	return benchError(err)
 }
 
 // benchServerCmd is `otpd bench server`.

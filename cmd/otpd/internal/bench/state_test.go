@@ -78,3 +78,21 @@ func TestRoutingIsMeasured(t *testing.T) {
 		require.ErrorIs(t, err, ErrConfig, name)
 	}
 }
+
+// BenchmarkOpening opens a zone of 1,000 over QUIC, server and client in this process.
+func BenchmarkOpening(b *testing.B) {
+	s, err := serveDaemon(b.Context(), ServerConfig{Core: -1})
+	require.NoError(b, err)
+	defer func() { require.NoError(b, s.Close()) }()
+	var f Filled
+	require.NoError(b, post(b.Context(), s.Info().Control, "/fill?objects=1000&zone=100000&zones=1", &f))
+	o, err := newOpener(b.Context(), s.Info())
+	require.NoError(b, err)
+	defer o.conn.Close(0, "")
+	b.ReportAllocs()
+	for b.Loop() {
+		t, err := o.open()
+		require.NoError(b, err)
+		require.Equal(b, 1000, t.entered)
+	}
+}

@@ -1,0 +1,122 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+)
+
+// target is a figure that the project wants to reach, and where scripts/performance.sh leaves what is measured of it.
+type target struct {
+	what      string
+	file, row string
+	metric    string
+	bound     float64 // at most, or at least where more is better
+	over      string  // another row of the file: the bound is for the ratio to its value
+	floor     string  // another row of the file, shown beside it
+}
+
+// targets are those of the hot path.
+var targets = []target{
+	{what: "50 clients at 10 Hz: p50", file: "small", row: "50 clients at 10 Hz", metric: "p50_ms", bound: 0.6, floor: "50 clients at 10 Hz, bare quic-go, at once"},
+	{what: "50 clients at 10 Hz: p99", file: "small", row: "50 clients at 10 Hz", metric: "p99_ms", bound: 2, floor: "50 clients at 10 Hz, bare quic-go, at once"},
+	{what: "2 clients at 10 Hz: p50 against a QUIC echo", file: "floor", row: "otpd, 2 clients at 10 Hz in one zone", metric: "p50_ms", bound: 2, over: "QUIC echo, 2 clients at 10 Hz"},
+	{what: "2 clients at 10 Hz: p99 against a QUIC echo", file: "floor", row: "otpd, 2 clients at 10 Hz in one zone", metric: "p99_ms", bound: 2, over: "QUIC echo, 2 clients at 10 Hz"},
+	growth(100, "server_cpu_s_per_million", 1.8), growth(100, "p50_ms", 5), growth(100, "p99_ms", 12), growth(100, "bytes_per_delivery", 20),
+	growth(200, "server_cpu_s_per_million", 0.8), growth(200, "p99_ms", 15),
+	growth(400, "server_cpu_s_per_million", 0.35), growth(400, "p99_ms", 30),
+	{what: "100 clients, p99 below 100 ms: highest rate", file: "highest", row: "100 clients, p99 below 100ms", metric: "deliveries_per_s", bound: 6e6},
+	{what: "200 clients, p99 below 100 ms: highest rate", file: "highest", row: "200 clients, p99 below 100ms", metric: "deliveries_per_s", bound: 6e6},
+	{what: "CPU of a delivery, 400 clients against 50", file: "growth", row: "400 clients at 20 Hz", metric: "server_cpu_s_per_million", bound: 1, over: "50 clients at 20 Hz"},
+	{what: "one client of 100 stops reading: ejected after", file: "stall", row: "100 clients at 20 Hz, 1 stop reading", metric: "ejected_after_s", bound: 30},
+	{what: "SET_FIELD in the core", file: "state", row: "core: set a field of three values, no watcher", metric: "ns_per_operation", bound: 250},
+	{what: "creates in the core, empty parent", file: "state", row: "core: create, parent with 0 children", metric: "operations_per_s", bound: 500_000},
+	{what: "creates in the core, parent with 1,000,000 children", file: "state", row: "core: create, parent with 1000000 children", metric: "operations_per_s", bound: 500_000},
+	{what: "deletion of a parent with 40,000 children", file: "state", row: "server: delete a parent with 40000 children", metric: "median_ms", bound: 500},
+	{what: "memory of an object of three small fields", file: "state", row: "server: 1000000 objects", metric: "bytes_per_object", bound: 400},
+	opening(1000, 0, 2), opening(1000, 100_000, 2), opening(10_000, 0, 12), opening(10_000, 100_000, 12),
+	routing(1, 10e6), routing(10, 20e6), routing(100, 30e6),
+	{what: "memory of an idle session", file: "idle", row: "1000 idle sessions", metric: "bytes_per_session", bound: 100_000},
+}
+
+func growth(clients int, metric string, bound float64) target {
+	row := fmt.Sprintf("%d clients at 20 Hz", clients)
+	return target{what: row + ": " + findMetric(metric).label, file: "growth", row: row, metric: metric, bound: bound, floor: row + ", bare quic-go, flush 5ms"}
+}
+
+func opening(zone, others int, bound float64) target {
+	return target{
+		what: fmt.Sprintf("opening of a zone of %d beside %d others", zone, others), file: "openings",
+		row: fmt.Sprintf("QUIC: open a zone of %d, parent with %d others", zone, others), metric: "median_ms", bound: bound,
+	}
+}
+
+func routing(receivers int, bound float64) target {
+	return target{
+		what: fmt.Sprintf("routing to %d receivers", receivers), file: "route", row: fmt.Sprintf("%d receivers, one goroutine", receivers),
+		metric: "deliveries_per_s", bound: bound,
+	}
+}
+
+// Targets is a table of what is measured in a directory's reports against what is to be reached.
+func Targets(dir string) (string, error) {
+	var b strings.Builder
+	b.WriteString("| measure | to reach | measured | reached | floor in the same run |\n|---|---|---|---|---|\n")
+	reports := map[string]*Report{}
+	for _, t := range targets {
+		r, ok := reports[t.file]
+		if !ok {
+			var err error
+			if r, err = ReadReport(filepath.Join(dir, t.file+".json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return "", err
+			}
+			reports[t.file] = r
+		}
+		b.WriteString(t.line(r))
+	}
+	return b.String(), nil
+}
+
+// line is the target's row; r is nil where nothing was measured.
+func (t target) line(r *Report) string {
+	m := findMetric(t.metric)
+	unit := strings.TrimSuffix(" "+m.unit, " ")
+	if t.over != "" {
+		unit = " times"
+	}
+	sign := "at most"
+	if m.better > 0 {
+		sign = "at least"
+	}
+	measured, reached, floor := "not measured", "", ""
+	if s, ok := t.value(r, t.row); ok {
+		v := s.Median
+		measured = s.text() + unit
+		if over, ok := t.value(r, t.over); ok && over.Median > 0 {
+			v /= over.Median
+			measured = fmt.Sprintf("%.2f%s (%s of %s %s)", v, unit, number(s.Median), number(over.Median), m.unit)
+		}
+		reached = "no"
+		if v == t.bound || (v > t.bound) == (m.better > 0) {
+			reached = "yes"
+		}
+		if row := r.row(t.row); row.Limited {
+			reached += ", limited by the clients' core"
+		}
+	}
+	if s, ok := t.value(r, t.floor); ok {
+		floor = s.text() + unit
+	}
+	return fmt.Sprintf("| %s | %s %s%s | %s | %s | %s |\n", t.what, sign, number(t.bound), unit, measured, reached, floor)
+}
+
+// value is the target's metric in a row.
+func (t target) value(r *Report, row string) (Stat, bool) {
+	if r == nil || row == "" || r.row(row) == nil {
+		return Stat{}, false
+	}
+	s, ok := r.row(row).Values[t.metric]
+	return s, ok
+}

@@ -1,0 +1,41 @@
+package bench
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTargetsAreJudged(t *testing.T) {
+	dir := t.TempDir()
+	row := func(name, metric string, v float64) *Row {
+		return &Row{Name: name, Values: map[string]Stat{metric: newStat([]float64{v})}}
+	}
+	r := &Report{Bench: "zone", Rows: []*Row{
+		row("50 clients at 20 Hz", "server_cpu_s_per_million", 4),
+		row("100 clients at 20 Hz", "server_cpu_s_per_million", 1.7),
+		row("200 clients at 20 Hz", "server_cpu_s_per_million", 0.9),
+		row("400 clients at 20 Hz", "server_cpu_s_per_million", 0.2),
+		row("400 clients at 20 Hz, bare quic-go, flush 5ms", "server_cpu_s_per_million", 0.1),
+	}}
+	r.Rows[2].Limited = true
+	require.NoError(t, r.Write(filepath.Join(dir, "growth.json")))
+	r = &Report{Bench: "route", Rows: []*Row{row("1 receivers, one goroutine", "deliveries_per_s", 18e6), row("10 receivers, one goroutine", "deliveries_per_s", 18e6)}}
+	require.NoError(t, r.Write(filepath.Join(dir, "route.json")))
+	text, err := Targets(dir)
+	require.NoError(t, err)
+	for _, want := range []string{
+		"| 100 clients at 20 Hz: server CPU | at most 1.80 s/M | 1.70 s/M | yes |  |",
+		"| 200 clients at 20 Hz: server CPU | at most 0.80 s/M | 0.90 s/M | no, limited by the clients' core |  |",
+		"| 400 clients at 20 Hz: server CPU | at most 0.35 s/M | 0.20 s/M | yes | 0.10 s/M |",
+		"| CPU of a delivery, 400 clients against 50 | at most 1 times | 0.05 times (0.20 of 4 s/M) | yes |  |",
+		"| routing to 1 receivers | at least 10.0 M /s | 18.0 M /s | yes |  |",
+		"| routing to 10 receivers | at least 20.0 M /s | 18.0 M /s | no |  |",
+		"| memory of an idle session | at most 100 k B | not measured |  |  |",
+	} {
+		require.Contains(t, text, want)
+	}
+	require.Equal(t, len(targets)+2, strings.Count(text, "\n"))
+}
