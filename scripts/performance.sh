@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Usage: scripts/performance.sh [DIR]
+# Usage: scripts/performance.sh [DIR [NAME...]]
 #
 # Measures everything that docs/performance.md shows, in about ten minutes, and writes into DIR (default
 # docs/performance): for each command its JSON, its table as text, and its drawing where something grows.
-# It needs two cores that nothing else uses. RUNS is how often each row is measured.
+# With names, of the commands below, only these are measured again. It needs two cores that nothing else uses. RUNS is
+# how often each row is measured.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 out=${1:-docs/performance}
+only=${*:2}
 : "${RUNS:=2}"
 mkdir -p "$out"
 bin=$(mktemp -d)
@@ -21,6 +23,9 @@ PATH=$bin:$PATH
 bench() {
 	local name=$1 start=$SECONDS
 	shift
+	if [ -n "$only" ] && [[ " $only " != *" $name "* ]]; then
+		return
+	fi
 	local draw=()
 	if [ "$1" = --draw ]; then
 		draw=(--svg "$out/$name.svg")
@@ -28,7 +33,10 @@ bench() {
 	fi
 	{
 		echo "\$ otpd bench $*"
-		otpd bench "$@" --save "$out/$name.json" "${draw[@]}" 2>/dev/null
+		otpd bench "$@" --save "$out/$name.json" "${draw[@]}" 2>"$bin/errors" || {
+			cat "$bin/errors" >&2
+			return 1
+		}
 	} >"$out/$name.txt"
 	echo "$name: $((SECONDS - start)) s"
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -77,6 +78,9 @@ func TestHighestRateIsFound(t *testing.T) {
 		s, err := highest(ZoneConfig{}, 10*time.Millisecond, func(c ZoneConfig) (Sample, error) {
 			tries++
 			p99 := 5.0
+			if c.Hz > 2*limit {
+				return Sample{}, errors.New("ejected")
+			}
 			if c.Hz > limit {
 				p99 = 50
 			}
@@ -91,6 +95,8 @@ func TestHighestRateIsFound(t *testing.T) {
 		return Sample{Values: map[string]float64{"p99_ms": 5, "missing": 0}}, nil
 	})
 	require.ErrorContains(t, err, "even at 1 Hz")
+	_, err = highest(ZoneConfig{}, time.Millisecond, func(ZoneConfig) (Sample, error) { return Sample{}, errors.New("no server") })
+	require.ErrorContains(t, err, "no server")
 }
 
 func TestHighestRateOfAServer(t *testing.T) {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -142,15 +143,18 @@ func zoneName(cfg ZoneConfig, server ServerConfig, below time.Duration) string {
 }
 
 // highest looks for the highest rate at which p99 stays below a bound and nothing is missing: by growing steps, then
-// by halving what lies between the last good one and the first bad one. Its Sample is that of the best rate.
+// by halving what lies between the last good one and the first bad one. A rate at which the run fails, because a client
+// was ejected for example, is a bad one. Its Sample is that of the best rate.
 func highest(cfg ZoneConfig, below time.Duration, one func(ZoneConfig) (Sample, error)) (Sample, error) {
 	var best Sample
 	good, bad := 0, maxHz+1
-	try := func(hz int) error {
+	var failed error // why no rate is a good one
+	try := func(hz int) {
 		cfg.Hz = hz
 		s, err := one(cfg)
 		if err != nil {
-			return err
+			bad, failed = hz, err
+			return
 		}
 		if s.Values["p99_ms"] < milliseconds(below) && (cfg.Coalesce || s.Values["missing"] == 0) {
 			s.Values["hz"] = float64(hz)
@@ -158,20 +162,15 @@ func highest(cfg ZoneConfig, below time.Duration, one func(ZoneConfig) (Sample, 
 		} else {
 			bad = hz
 		}
-		return nil
 	}
 	for hz := 20; bad > maxHz && good < maxHz; hz = min(hz*2, maxHz) {
-		if err := try(hz); err != nil {
-			return Sample{}, err
-		}
+		try(hz)
 	}
 	for bad-good > max(good/10, 1) {
-		if err := try((good + bad) / 2); err != nil {
-			return Sample{}, err
-		}
+		try((good + bad) / 2)
 	}
 	if good == 0 {
-		return Sample{}, fmt.Errorf("bench: even at %d Hz p99 is not below %v", bad, below)
+		return Sample{}, errors.Join(fmt.Errorf("bench: even at %d Hz p99 is not below %v", bad, below), failed)
 	}
 	return best, nil
 }
