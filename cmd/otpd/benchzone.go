@@ -16,7 +16,7 @@ type benchLoad struct {
 	Highest  time.Duration `placeholder:"P99" help:"Look for the highest rate whose p99 stays below this, instead."`
 	For      time.Duration `default:"10s" help:"Measured time."`
 	Warmup   time.Duration `default:"2s" help:"Time under load before it."`
-	Stall    int           `help:"So many of the clients stop to read when the measured time begins."`
+	Stall    []int         `default:"0" help:"So many of the clients stop to read when the measured time begins."`
 	Coalesce bool          `help:"Set a latest field, by datagrams: an agent coalesces its values for a client that is behind."`
 	Both     bool          `help:"Each row twice: without and with coalescing."`
 	Ack      bool          `default:"true" negatable:"" help:"Ask for an acknowledgement of each update, as game clients do."`
@@ -26,8 +26,8 @@ type benchLoad struct {
 func (l benchLoad) rows(shape benchShape) bench.ZoneRows {
 	return bench.ZoneRows{
 		Clients: l.Clients, Zones: l.Zones, Hz: l.Hz, Highest: l.Highest, Coalesce: l.Coalesce, Both: l.Both,
-		Agents: shape.Agents, States: shape.States, Flush: shape.Flush,
-		Base: bench.ZoneConfig{For: l.For, Warmup: l.Warmup, NoAck: !l.Ack, Stall: l.Stall},
+		Stall: l.Stall, Agents: shape.Agents, States: shape.States, Flush: shape.Flush,
+		Base: bench.ZoneConfig{For: l.For, Warmup: l.Warmup, NoAck: !l.Ack},
 	}
 }
 

@@ -229,6 +229,10 @@ func (k *walker) take(f wire.Frame) error {
 	case *wire.ClientInterestDone:
 		k.open = true
 		k.settle()
+		if f.Code == wire.CodeClosed { // by the next one: a step that came soon after
+			k.forget(f.Context)
+			return nil
+		}
 		k.answered(f.Context, now, &k.alters)
 		return codeError("interest", f.Code, f.Text)
 	}
@@ -270,6 +274,13 @@ func (k *walker) delivery(f *wire.ClientUpdate, now time.Duration) error {
 		h.add(now - at)
 	}
 	return nil
+}
+
+// forget takes back that a request is expected to be answered.
+func (k *walker) forget(id uint32) {
+	k.mu.Lock()
+	delete(k.asked, id)
+	k.mu.Unlock()
 }
 
 // answered books the answer to a request of the measured time.

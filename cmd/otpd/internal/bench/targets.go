@@ -31,6 +31,7 @@ var targets = []target{
 	{what: "200 clients, p99 below 100 ms: highest rate", file: "highest", row: "200 clients, p99 below 100ms", metric: "deliveries_per_s", bound: 6e6},
 	{what: "CPU of a delivery, 400 clients against 50", file: "growth", row: "400 clients at 20 Hz", metric: "server_cpu_s_per_million", bound: 1, over: "50 clients at 20 Hz"},
 	{what: "one client of 100 stops reading: ejected after", file: "stall", row: "100 clients at 20 Hz, 1 stop reading", metric: "ejected_after_s", bound: 30},
+	{what: "one client of 100 stops reading: p99 of the others, against none", file: "stall", row: "100 clients at 20 Hz, 1 stop reading", metric: "p99_ms", bound: 1.2, over: "100 clients at 20 Hz"},
 	{what: "SET_FIELD in the core", file: "state", row: "core: set a field of three values, no watcher", metric: "ns_per_operation", bound: 250},
 	{what: "creates in the core, empty parent", file: "state", row: "core: create, parent with 0 children", metric: "operations_per_s", bound: 500_000},
 	{what: "creates in the core, parent with 1,000,000 children", file: "state", row: "core: create, parent with 1000000 children", metric: "operations_per_s", bound: 500_000},

@@ -17,6 +17,7 @@ const ZoneMethod = "Each client sets three int16 on its own body at a fixed rate
 // ZoneRows says which rows are measured: every combination.
 type ZoneRows struct {
 	Clients, Zones, Hz, Agents []int
+	Stall                      []int         // of the clients stop to read
 	Coalesce, Both             bool          // latest values, or each row both ways
 	Bare                       bool          // each row against nothing but quic-go, too
 	Flush                      time.Duration // of that one
@@ -35,20 +36,39 @@ func (z ZoneRows) Jobs(start *Launcher) ([]Job, error) {
 		for _, zones := range orOne(z.Zones) {
 			for _, hz := range z.Hz {
 				for _, clients := range z.Clients {
-					for _, mode := range z.modes() {
-						cfg, server := z.Base, ServerConfig{Agents: agents, States: z.States, Bare: mode.bare, Flush: z.Flush}
-						cfg.Clients, cfg.Zones, cfg.Hz, cfg.Coalesce, cfg.Core = clients, zones, hz, mode.coalesce, start.Core()
-						if err := cfg.Validate(); err != nil {
+					for _, stall := range z.stalls() {
+						one, err := z.rows(start, agents, zones, hz, clients, stall)
+						if err != nil {
 							return nil, err
 						}
-						if mode.bare && zones > 1 {
-							return nil, fmt.Errorf("a bare server knows no zones: %w", ErrConfig)
-						}
-						jobs = append(jobs, z.job(start, cfg, server))
+						jobs = append(jobs, one...)
 					}
 				}
 			}
 		}
+	}
+	return jobs, nil
+}
+
+func (z ZoneRows) stalls() []int {
+	if len(z.Stall) == 0 {
+		return []int{0}
+	}
+	return z.Stall
+}
+
+// rows are those of one combination: without and with coalescing, bare.
+func (z ZoneRows) rows(start *Launcher, agents, zones, hz, clients, stall int) (jobs []Job, err error) {
+	for _, mode := range z.modes() {
+		cfg, server := z.Base, ServerConfig{Agents: agents, States: z.States, Bare: mode.bare, Flush: z.Flush}
+		cfg.Clients, cfg.Zones, cfg.Hz, cfg.Coalesce, cfg.Stall, cfg.Core = clients, zones, hz, mode.coalesce, stall, start.Core()
+		if err := cfg.Validate(); err != nil {
+			return nil, err
+		}
+		if mode.bare && (zones > 1 || stall > 0) {
+			return nil, fmt.Errorf("a bare server knows no zones, and ejects nobody: %w", ErrConfig)
+		}
+		jobs = append(jobs, z.job(start, cfg, server))
 	}
 	return jobs, nil
 }
