@@ -8,7 +8,7 @@
 // series is no reason to be red. Allocations are exact: the least of all runs counts, and one more than stored fails.
 //
 //	go run ./internal/benchcheck           # compare
-//	go run ./internal/benchcheck -update   # store what is measured now
+//	go run ./internal/benchcheck -update   # store the lowest median of five series
 //
 // A change that makes something slower for a good reason stores the new ratio, where a reviewer sees it.
 package main

@@ -64,6 +64,17 @@ func TestOneAllocationMoreFails(t *testing.T) {
 	require.Contains(t, text, "MORE ALLOCATIONS")
 }
 
+func TestAllSeriesAreMeasuredForTheBaseline(t *testing.T) {
+	r := &result{entry: &entry{}}
+	n := 0.0
+	require.NoError(t, measure(t.Context(), []*result{r}, 3, true, func(context.Context, *entry, time.Duration) (float64, int, error) {
+		n++
+		return 100 - n, 1, nil
+	}))
+	require.Len(t, r.ratios, series)
+	require.Equal(t, 100.0-(3*series-1), r.lowest())
+}
+
 func TestBaselineIsReadAndWritten(t *testing.T) {
 	stored, err := os.ReadFile("baseline.txt")
 	require.NoError(t, err)
