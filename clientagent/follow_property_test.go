@@ -24,20 +24,48 @@ type follows struct {
 // they own, own it and lose it; grids, doors and auto zones change. When all is quiet each client sees what a scan of the
 // States' memory says, with a graph walk that shares no code with the agent.
 func TestQuietFollowsEqualAScan(t *testing.T) {
+	playFollows(t, false)
+}
+
+// TestFollowsAfterLostLinks: the same with links between the agent and the States lost now and then, with all that is on
+// them.
+func TestFollowsAfterLostLinks(t *testing.T) { playFollows(t, true) }
+
+func playFollows(t *testing.T, losing bool) {
 	schema := readSchema(t, "testdata/zones.dc")
 	rapid.Check(t, func(t *rapid.T) {
 		p := &followPlay{t: t, cluster: newCluster(t, schema)}
 		p.build()
 		for range rapid.IntRange(5, 60).Draw(t, "steps") {
 			p.step()
+			if losing && rapid.IntRange(0, 9).Draw(t, "lost") == 0 {
+				p.loseLink()
+			}
 			for range rapid.IntRange(0, 4).Draw(t, "deliveries") {
 				p.deliver()
 			}
 			p.flush()
 		}
 		p.settle()
+		if losing {
+			p.settle() // what was lost is asked for again after three seconds
+		}
 		p.compare()
 	})
+}
+
+// loseLink loses what is on its way between the agent and the States, of which the agent hears.
+func (p *followPlay) loseLink() {
+	for i := range 2 {
+		from := [2]int{i, 2}
+		p.taken[i] += len(p.queues[from])
+		p.queues[from], p.queues[[2]int{2, i}] = nil, nil
+	}
+	lost := &wire.LinkLost{}
+	for part := range do.Partition(4) {
+		lost.Hosts = append(lost.Hosts, do.PartitionRange(do.KindObject, part+1))
+	}
+	p.input(2, lost)
 }
 
 type followPlay struct {
