@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -103,8 +104,12 @@ func (t target) line(r *Report) string {
 		if v == t.bound || (v > t.bound) == (m.better > 0) {
 			reached = "yes"
 		}
-		if row := r.row(t.row); row.Limited {
-			reached += ", limited by the clients' core"
+		row := r.row(t.row)
+		if row.Limited {
+			reached += ", limited by the clients' side"
+		}
+		if m.unit == "ms" && slices.Contains(row.Notes, noteOthers) {
+			reached += " (others used the machine)"
 		}
 	}
 	if s, ok := t.value(r, t.floor); ok {

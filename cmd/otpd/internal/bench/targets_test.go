@@ -28,7 +28,7 @@ func TestTargetsAreJudged(t *testing.T) {
 	require.NoError(t, err)
 	for _, want := range []string{
 		"| 100 clients at 20 Hz: server CPU | at most 1.80 s/M | 1.70 s/M | yes |  |",
-		"| 200 clients at 20 Hz: server CPU | at most 0.80 s/M | 0.90 s/M | no, limited by the clients' core |  |",
+		"| 200 clients at 20 Hz: server CPU | at most 0.80 s/M | 0.90 s/M | no, limited by the clients' side |  |",
 		"| 400 clients at 20 Hz: server CPU | at most 0.35 s/M | 0.20 s/M | yes | 0.10 s/M |",
 		"| CPU of a delivery, 400 clients against 50 | at most 1 times | 0.05 times (0.20 of 4 s/M) | yes |  |",
 		"| routing to 1 receivers | at least 10.0 M /s | 18.0 M /s | yes |  |",
