@@ -44,6 +44,7 @@ type Loop struct {
 	closed bool     // Guarded by mu.
 
 	spare []func() // Owned by the loop.
+	ended []func() // Owned by the loop. Those in DoWait, to be told when what their handlers caused was sent.
 	once  sync.Once
 }
 
@@ -86,11 +87,16 @@ func (l *Loop) Do(fn func(ctx context.Context) error) error {
 	return nil
 }
 
-// DoWait runs fn as a handler on the loop and waits until it has returned. It must not be called on the loop: there,
+// DoWait runs fn as a handler on the loop and waits until it has returned and what it caused was sent. It must not be
+// called on the loop: there,
 // and in a handler, fn can simply be called. When ctx ends first, fn sees its waits end.
 func (l *Loop) DoWait(ctx context.Context, fn func(ctx context.Context) error) error {
 	result := make(chan error, 1)
-	if !l.Post(func() { l.driver.Do(ctx, fn, func(err error) { result <- err }) }) {
+	if !l.Post(func() {
+		l.driver.Do(ctx, fn, func(err error) {
+			l.ended = append(l.ended, func() { result <- err })
+		})
+	}) {
 		return ErrClosed
 	}
 	select {
@@ -113,7 +119,7 @@ func (l *Loop) round() (held bool) {
 		l.shell.Pull()
 	}
 	if l.shell.Held != nil && l.shell.Held() {
-		l.shell.Flush()
+		l.flush()
 		return true
 	}
 	l.mu.Lock()
@@ -128,8 +134,18 @@ func (l *Loop) round() (held bool) {
 	}
 	l.spare = queue
 	l.driver.Tick(l.now())
-	l.shell.Flush()
+	l.flush()
 	return false
+}
+
+// flush sends, then lets those go on who wait for it.
+func (l *Loop) flush() {
+	l.shell.Flush()
+	for i, tell := range l.ended {
+		tell()
+		l.ended[i] = nil
+	}
+	l.ended = l.ended[:0]
 }
 
 // Run drives the repository until ctx ends or it is over.
@@ -181,5 +197,5 @@ func (l *Loop) Close() {
 		f()
 	}
 	l.driver.Close()
-	l.shell.Flush()
+	l.flush()
 }
