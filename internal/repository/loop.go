@@ -88,8 +88,7 @@ func (l *Loop) Do(fn func(ctx context.Context) error) error {
 }
 
 // DoWait runs fn as a handler on the loop and waits until it has returned and what it caused was sent. It must not be
-// called on the loop: there,
-// and in a handler, fn can simply be called. When ctx ends first, fn sees its waits end.
+// called on the loop: there, and in a handler, fn can simply be called. When ctx ends first, fn sees its waits end.
 func (l *Loop) DoWait(ctx context.Context, fn func(ctx context.Context) error) error {
 	result := make(chan error, 1)
 	if !l.Post(func() {
