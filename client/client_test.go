@@ -63,7 +63,10 @@ func (a *agent) next() wire.Frame {
 		a.buf = append([]byte(nil), a.buf[n:]...)
 		switch f := f.(type) {
 		case *wire.ClientPing:
-			a.send(&wire.ClientPong{T1: f.T1, T2: f.T1 + 1000, T3: f.T1 + 1000})
+			pong := wire.AppendFrame(nil, &wire.ClientPong{T1: f.T1, T2: f.T1 + 1000, T3: f.T1 + 1000})
+			if _, err := a.conn.Write(pong); err != nil {
+				return nil // the client left meanwhile
+			}
 		case *wire.ClientHeartbeat:
 		default:
 			return f
