@@ -74,9 +74,13 @@ func TestSmootherFollowsTheTruth(t *testing.T) {
 			sent int
 		}
 		var air []late
+		lost := false // never two in a row: then samples would not come for longer than Delay makes up for
 		for now := 0; now < 5000; now += 10 {
-			if now%50 == 0 && rng.IntN(10) > 0 {
-				air = append(air, late{now + 5 + rng.IntN(90), now})
+			if now%50 == 0 {
+				lost = !lost && rng.IntN(10) == 0
+				if !lost {
+					air = append(air, late{now + 5 + rng.IntN(90), now})
+				}
 			}
 			for i := 0; i < len(air); {
 				if air[i].at > now {
