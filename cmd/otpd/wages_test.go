@@ -17,6 +17,7 @@ import (
 	"github.com/otpd/otpd/client"
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/examples/tavern"
+	"github.com/otpd/otpd/internal/testpg"
 	"github.com/otpd/otpd/uberdog/auth"
 )
 
@@ -26,11 +27,11 @@ type workplace struct {
 	game *process
 }
 
-func openTavern(t *testing.T, data string) *workplace {
+func openTavern(t *testing.T, data string, args ...string) *workplace {
 	for _, left := range leftBehind(t, data) {
 		require.NoError(t, os.Remove(left)) // by a daemon that was killed: it would look like readiness
 	}
-	w := &workplace{server: serve(t, data)}
+	w := &workplace{server: serve(t, data, args...)}
 	w.hire()
 	return w
 }
@@ -176,19 +177,47 @@ func payrollOf(ctx context.Context, r *ai.Repository, avatar do.ID) (p payroll, 
 	return p, err
 }
 
-// T25: shifts are worked and paid while the AI, the daemon, and both are killed. Each shift that was promised is paid,
-// and none twice.
+// T25: shifts are worked and paid while the AI, the daemon, and both are killed, and PostgreSQL where it is the database.
+// Each shift that was promised is paid, and none twice.
 func TestT25WagesSurviveKills(t *testing.T) {
-	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		wagesSurviveKills(t, nil)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		limited, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		pg, err := testpg.Start(limited, testpg.WithFsync())
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, pg.Stop()) })
+		url, err := pg.NewDatabase(limited, "wages")
+		require.NoError(t, err)
+		down := func() {
+			require.NoError(t, pg.Kill())
+			limited, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			require.NoError(t, pg.Restart(limited))
+		}
+		wagesSurviveKills(t, down, "--db="+url)
+	})
+}
+
+// wagesSurviveKills is the test on one database, which down kills and starts again; nil: it is a part of the daemon.
+func wagesSurviveKills(t *testing.T, down func(), args ...string) {
 	data := t.TempDir()
-	w := openTavern(t, data)
-	var avatar do.ID
-	var promised int64
-	for _, kill := range []func(){
+	w := openTavern(t, data, args...)
+	kills := []func(){
 		func() { w.game.kill() },
 		func() { w.kill() },
 		func() { w.game.kill(); w.kill() },
-	} {
+	}
+	if down != nil {
+		kills = append(kills, func() { down(); w.game.kill() }, func() { w.kill(); down() })
+	}
+	var avatar do.ID
+	var promised int64
+	for _, kill := range kills {
 		c := w.newCook()
 		avatar = c.avatar.ID()
 		some, ended := make(chan struct{}), make(chan struct{})
@@ -215,12 +244,12 @@ func TestT25WagesSurviveKills(t *testing.T) {
 		select {
 		case <-w.done:
 			w.game.kill() // one whose daemon is gone waits for it at its old address
-			w = openTavern(t, data)
+			w = openTavern(t, data, args...)
 		default:
 			w.hire()
 		}
 	}
-	require.GreaterOrEqual(t, promised, int64(24))
+	require.GreaterOrEqual(t, promised, int64(8*len(kills)))
 	books := w.books()
 	var p payroll
 	require.Eventually(t, func() bool {
