@@ -106,7 +106,7 @@ func (s *State) call(m *wire.Message, b *wire.Call, out *wire.Outbox) error {
 // answers is who answers a call of f, none if there is no such channel.
 func (o *object) answers(f *do.Field) do.Channel {
 	if f.OwnerAnswers() {
-		return o.owner
+		return o.owner()
 	}
 	return o.ai
 }

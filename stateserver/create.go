@@ -45,7 +45,8 @@ func (s *State) create(m *wire.Message, b *wire.Create, out *wire.Outbox) error 
 		}
 		values[slot] = f.Default
 	}
-	o := &object{id: b.DO, class: k, values: packValues(values), owner: b.Owner}
+	o := &object{id: b.DO, class: k, values: packValues(values)}
+	o.setOwner(b.Owner)
 	s.live(o, b.Location, b.AI, m.From, out)
 	s.done(r, o, out)
 	return nil
@@ -117,9 +118,9 @@ func (s *State) live(o *object, at do.Location, ai, from do.Channel, out *wire.O
 		out.SendTo(o.ai, o.channel(), &wire.EnterAI{Entry: o.entry(aiView)})
 		s.given(o, o.ai)
 	}
-	if !o.owner.IsZero() {
-		out.SendTo(o.owner, o.channel(), &wire.EnterOwner{Entry: o.entry(ownerView)})
-		s.given(o, o.owner)
+	if !o.owner().IsZero() {
+		out.SendTo(o.owner(), o.channel(), &wire.EnterOwner{Entry: o.entry(ownerView)})
+		s.given(o, o.owner())
 	}
 	if o.place != nil && o.place.family.parent != nil {
 		s.enter(o, out)

@@ -38,7 +38,7 @@ func (s *State) remove(o *object, from do.Channel, how removal, out *wire.Outbox
 		}
 	}
 	o.published()
-	out.Send(s.audience(do.At(at), do.Children(o.id), o.owner, o.ai), from, &wire.Deleted{
+	out.Send(s.audience(do.At(at), do.Children(o.id), o.owner(), o.ai), from, &wire.Deleted{
 		DO: o.id, Version: o.version(), Location: at, Unloaded: how.unloaded && o.writer() != nil,
 	})
 	s.partAI(o)

@@ -182,7 +182,8 @@ func (s *State) awake(p *parking, m *wire.Message, b *wire.Activate, r request, 
 			values[slot] = k.stored[slot].unset
 		}
 	}
-	o := &object{id: b.DO, class: k, values: packValues(values), owner: b.Owner}
+	o := &object{id: b.DO, class: k, values: packValues(values)}
+	o.setOwner(b.Owner)
 	w := &writer{id: b.DO, row: rec.row, used: s.now}
 	o.more().writer = w
 	s.writers[b.DO] = w

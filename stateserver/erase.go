@@ -48,7 +48,7 @@ func (s *State) erased(p *parking, out *wire.Outbox) {
 	} else if o.writer() != nil {
 		s.retire(o.writer())
 		o.extra.writer = nil
-		out.Send(s.audience(do.At(o.location()), o.ai, o.owner), m.From, &wire.DeleteDisk{DO: id})
+		out.Send(s.audience(do.At(o.location()), o.ai, o.owner()), m.From, &wire.DeleteDisk{DO: id})
 	}
 	s.done(requestOf(m), o, out)
 	s.release(p, out)

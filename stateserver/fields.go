@@ -179,7 +179,7 @@ func (s *State) announce(o *object, set fields.Map, any fields.Keyword, latest b
 // hearers are the recipients of an Update whose fields have these keywords among them.
 func (s *State) hearers(o *object, any fields.Keyword, writer do.Channel) []do.Channel {
 	ai := any.Has(fields.AIRecv) && o.ai != writer && !o.ai.IsZero()
-	owner := any.Has(fields.OwnRecv) && o.owner != writer && !o.owner.IsZero()
+	owner := any.Has(fields.OwnRecv) && o.owner() != writer && !o.owner().IsZero()
 	zones := any.Any(fields.Grid | fields.Edges | fields.Open)
 	if !ai && !owner && !zones {
 		if any.Has(fields.Broadcast) && o.place != nil {
@@ -196,9 +196,9 @@ func (s *State) hearers(o *object, any fields.Keyword, writer do.Channel) []do.C
 		s.heard(o, o.ai)
 	}
 	if owner {
-		list[2] = o.owner
-		if !ai || o.owner != o.ai {
-			s.heard(o, o.owner)
+		list[2] = o.owner()
+		if !ai || o.owner() != o.ai {
+			s.heard(o, o.owner())
 		}
 	}
 	if zones {

@@ -34,8 +34,8 @@ func (s *State) heard(o *object, who do.Channel) {
 // heardMove counts a move, which both hear of.
 func (s *State) heardMove(o *object) {
 	s.heard(o, o.ai)
-	if o.owner != o.ai {
-		s.heard(o, o.owner)
+	if o.owner() != o.ai {
+		s.heard(o, o.owner())
 	}
 }
 
@@ -61,8 +61,8 @@ func (o *object) tallyOf(who do.Channel) *tally {
 // partOwner and partAI let go of who owned or ran the object. They are told so once more with the digests. An owner that
 // was the AI, too, goes on with the count that it had as both.
 func (s *State) partOwner(o *object) {
-	if !o.owner.IsZero() {
-		s.partings = append(s.partings, parting{o.id, o.owner, false})
+	if !o.owner().IsZero() {
+		s.partings = append(s.partings, parting{o.id, o.owner(), false})
 	}
 }
 
@@ -71,7 +71,7 @@ func (s *State) partAI(o *object) {
 		return
 	}
 	s.partings = append(s.partings, parting{o.id, o.ai, true})
-	if o.owner == o.ai {
+	if o.owner() == o.ai {
 		o.toOwner = o.toAI
 	}
 }
@@ -84,15 +84,15 @@ func (s *State) tellHeld(out *wire.Outbox) {
 	d := heldDigests{of: make(map[do.Channel]int)}
 	for _, o := range s.hearings {
 		if s.objects[o.id] == o {
-			if o.owner != o.ai {
-				d.count(o, o.owner, o.toOwner)
+			if o.owner() != o.ai {
+				d.count(o, o.owner(), o.toOwner)
 			}
 			d.count(o, o.ai, o.toAI)
 		}
 		o.toOwner.due, o.toAI.due = false, false
 	}
 	for _, p := range s.partings {
-		if o := s.objects[p.id]; o != nil && (p.ai && o.ai == p.who || !p.ai && o.owner == p.who) {
+		if o := s.objects[p.id]; o != nil && (p.ai && o.ai == p.who || !p.ai && o.owner() == p.who) {
 			continue // it came back
 		}
 		body := d.to(p.who)

@@ -36,7 +36,7 @@ func (s *State) unloadIdle(out *wire.Outbox) {
 	var idle []*object
 	for id, w := range s.writers {
 		o := s.objects[id]
-		if o == nil || s.now-w.used < int64(s.cfg.IdleUnload) || s.parked[id] != nil || o.owner.Kind == do.KindSession || s.hasChildren(id) {
+		if o == nil || s.now-w.used < int64(s.cfg.IdleUnload) || s.parked[id] != nil || o.owner().Kind == do.KindSession || s.hasChildren(id) {
 			continue
 		}
 		idle = append(idle, o)

@@ -58,7 +58,7 @@ func (s *State) move(o *object, to do.Location, from do.Channel, out *wire.Outbo
 		o.told()
 	}
 	o.arrived = o.n
-	out.Send(s.audience(do.At(old), o.ai, o.owner, s.foreignParent(left), s.foreignParent(o.place)), from, o.changing(to, old))
+	out.Send(s.audience(do.At(old), o.ai, o.owner(), s.foreignParent(left), s.foreignParent(o.place)), from, o.changing(to, old))
 	s.heardMove(o)
 	if left != nil {
 		s.leave(o, left, at, entered, out)

@@ -15,7 +15,6 @@ type object struct {
 	class  *class
 	place  *place // nil: nowhere
 	ai     do.Channel
-	owner  do.Channel
 	values []byte // see value
 	extra  *extra // nil: nothing of it is there
 
@@ -31,6 +30,7 @@ type object struct {
 
 // extra is what few objects have.
 type extra struct {
+	owner  do.Channel
 	writer *writer    // of an object that has a row in the database
 	calls  []*call    // that its AI or owner has not answered
 	writes []latest   // newest serials of one writer of latest fields
@@ -51,6 +51,20 @@ func (o *object) writer() *writer {
 		return nil
 	}
 	return o.extra.writer
+}
+
+// owner is who owns the object, none if nobody does.
+func (o *object) owner() do.Channel {
+	if o.extra == nil {
+		return do.Channel{}
+	}
+	return o.extra.owner
+}
+
+func (o *object) setOwner(c do.Channel) {
+	if o.extra != nil || !c.IsZero() {
+		o.more().owner = c
+	}
 }
 
 func (o *object) version() do.Version { return do.Version{Inc: o.inc, N: o.n, M: o.m} }
@@ -182,6 +196,6 @@ func (o *object) appendEntry(buf []byte, a audience) (wire.Entry, []byte) {
 	buf = o.appendFields(buf, o.class.seen[a])
 	return wire.Entry{
 		DO: o.id, Class: o.class.number, Version: o.version(), Location: o.location(),
-		AI: o.ai, Owner: o.owner, Serial: o.serial, Fields: buf[start:len(buf):len(buf)],
+		AI: o.ai, Owner: o.owner(), Serial: o.serial, Fields: buf[start:len(buf):len(buf)],
 	}, buf
 }

@@ -15,9 +15,9 @@ func (s *State) setOwner(m *wire.Message, b *wire.SetOwner, out *wire.Outbox) er
 	if o == nil {
 		return s.fail(r, wire.CodeNoObject, "", out)
 	}
-	if old := o.owner; old != b.Owner {
+	if old := o.owner(); old != b.Owner {
 		s.partOwner(o)
-		o.owner = b.Owner
+		o.setOwner(b.Owner)
 		o.told()
 		out.SendTo(old, m.From, &wire.ChangingOwner{DO: o.id, Version: o.version(), New: b.Owner, Old: old})
 		if !b.Owner.IsZero() {
@@ -36,7 +36,7 @@ func (s *State) getOwner(m *wire.Message, b *wire.GetOwner, out *wire.Outbox) er
 	if o == nil {
 		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}, wire.CodeNoObject, "", out)
 	}
-	out.SendTo(m.From, o.channel(), &wire.GetOwnerResp{Context: b.Context, DO: o.id, Owner: o.owner})
+	out.SendTo(m.From, o.channel(), &wire.GetOwnerResp{Context: b.Context, DO: o.id, Owner: o.owner()})
 	return nil
 }
 
@@ -54,7 +54,7 @@ func (s *State) sayHeld(b *wire.AskHeld, out *wire.Outbox) {
 	}
 	if len(b.DOs) == 0 {
 		for _, o := range s.objects {
-			if owners[o.owner] || o.ai == b.AI && !b.AI.IsZero() {
+			if owners[o.owner()] || o.ai == b.AI && !b.AI.IsZero() {
 				held = append(held, o)
 			}
 		}
@@ -65,9 +65,9 @@ func (s *State) sayHeld(b *wire.AskHeld, out *wire.Outbox) {
 			out.SendTo(o.ai, o.channel(), &wire.EnterAI{Entry: o.entry(aiView)})
 			s.given(o, o.ai)
 		}
-		if owners[o.owner] {
-			out.SendTo(o.owner, o.channel(), &wire.EnterOwner{Entry: o.entry(ownerView)})
-			s.given(o, o.owner)
+		if owners[o.owner()] {
+			out.SendTo(o.owner(), o.channel(), &wire.EnterOwner{Entry: o.entry(ownerView)})
+			s.given(o, o.owner())
 		}
 	}
 }

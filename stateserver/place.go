@@ -37,10 +37,10 @@ type family struct {
 // child is a child of a parent of this State that lives in another one, as the parent last heard of it.
 type child struct {
 	id      do.ID
-	class   uint32
 	version do.Version
 	place   *place
-	at      int // its place in place.away
+	at      uint32 // its place in place.away
+	class   uint32
 }
 
 // mine reports whether this State holds the partition.
@@ -172,7 +172,7 @@ func (s *State) list(id do.ID, class uint32, v do.Version, l do.Location) {
 	}
 	c.class, c.version = class, v
 	if c.place != p {
-		c.place, c.at = p, len(p.away)
+		c.place, c.at = p, uint32(len(p.away))
 		p.away = append(p.away, c)
 		p.family.away++
 	}
@@ -186,7 +186,7 @@ func (s *State) unlist(c *child) {
 
 func (s *State) unplace(c *child) {
 	p := c.place
-	last := len(p.away) - 1
+	last := uint32(len(p.away) - 1)
 	p.away[c.at] = p.away[last]
 	p.away[c.at].at = c.at
 	p.away[last] = nil

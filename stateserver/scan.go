@@ -42,7 +42,7 @@ func (s *State) Scan(visit func(Scanned)) {
 		}
 		visit(Scanned{
 			ID: id, Class: o.class.Class, Version: do.Version{Inc: o.inc, N: o.n, M: o.m}, Location: at,
-			AI: o.ai, Explicit: o.explicit, Owner: o.owner, Serial: o.serial, Entered: o.entered,
+			AI: o.ai, Explicit: o.explicit, Owner: o.owner(), Serial: o.serial, Entered: o.entered,
 			Dormant: o.writer() != nil, Fields: b.Map(),
 		})
 	}
