@@ -12,7 +12,7 @@ import (
 type benchLoad struct {
 	Clients  []int         `default:"50" help:"Clients. Several numbers, here and below, make a row of each combination."`
 	Zones    []int         `default:"1" help:"Zones that they are dealt out over."`
-	Hz       []int         `default:"10" help:"Updates a second of each client."`
+	Hz       []float64     `default:"10" help:"Updates a second of each client."`
 	Highest  time.Duration `placeholder:"P99" help:"Look for the highest rate whose p99 stays below this, instead."`
 	For      time.Duration `default:"10s" help:"Measured time."`
 	Warmup   time.Duration `default:"2s" help:"Time under load before it."`
@@ -52,8 +52,9 @@ type benchZoneCmd struct {
 	benchShape
 	benchPlace
 	benchRuns
-	Bare    bool   `help:"Each row against a server of nothing but quic-go, too: the floor."`
-	Profile string `type:"path" placeholder:"FILE" help:"Take a CPU profile of the server in the measured time of the last run."`
+	Bare      bool    `help:"Each row against a server of nothing but quic-go, too: the floor."`
+	BesideOne float64 `placeholder:"HZ" help:"Beside each row of several zones one of as many deliveries in one zone, by clients of this rate."`
+	Profile   string  `type:"path" placeholder:"FILE" help:"Take a CPU profile of the server in the measured time of the last run."`
 }
 
 // Run measures.
@@ -65,7 +66,7 @@ func (c *benchZoneCmd) Run() error {
 		return err
 	}
 	rows := c.rows(c.benchShape)
-	rows.Bare, rows.Base.Profile = c.Bare, c.Profile
+	rows.Bare, rows.BesideOne, rows.Base.Profile = c.Bare, c.BesideOne, c.Profile
 	jobs, err := rows.Jobs(start)
 	if err != nil {
 		return benchError(err)

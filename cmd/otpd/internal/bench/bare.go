@@ -18,8 +18,9 @@ import (
 )
 
 // bareServer is the floor: a server of nothing but quic-go, which writes the same frames to the same clients. What
-// any client sets it says to all of them, the sender too, gathered for a fixed time. It has no permissions, no state,
-// no routing, and no bound on what it holds for a client that does not read.
+// any client sets it says to all of its zone, which is what the client's Hello says; the sender's own comes back in place
+// of an acknowledgement. It is gathered for a fixed time. It has no permissions, no state, no routing, and no bound on what
+// it holds for a client that does not read.
 type bareServer struct {
 	// Set before it serves, then read-only.
 	info     Info
@@ -33,21 +34,33 @@ type bareServer struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
-	mu      sync.Mutex
-	peers   []*barePeer // Guarded by mu
-	pending []byte      // Guarded by mu. Frames since the last flush; never written to again after it
+	// Guarded by mu.
+	mu    sync.Mutex
+	last  uint32 // alias
+	zones map[string]*bareZone
+	owed  []*bareZone // those with pending frames
+}
+
+// bareZone is those that hear each other.
+type bareZone struct {
+	// Guarded by the server's mu.
+	peers   []*barePeer
+	pending []byte // frames since the last flush; never written to again after it
 }
 
 type barePeer struct {
 	conn   *quic.Conn
 	stream *quic.Stream
-	alias  uint32
 	queue  chan []byte
+
+	// Owned by serve.
+	alias uint32
+	zone  *bareZone
 }
 
 func serveBare(cfg ServerConfig) (_ *bareServer, err error) {
 	cfg.fill()
-	s := &bareServer{flush: cfg.Flush}
+	s := &bareServer{flush: cfg.Flush, zones: map[string]*bareZone{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -147,14 +160,7 @@ func (s *bareServer) serve(conn *quic.Conn) error {
 	case alpnEcho:
 		return serveEcho(stream)
 	}
-	p := &barePeer{conn: conn, stream: stream, queue: make(chan []byte, 1024)}
-	s.mu.Lock()
-	s.peers = append(s.peers, p)
-	p.alias = uint32(len(s.peers))
-	s.mu.Unlock()
-	// This is all that a client of the bench needs to hear before it sends.
-	hello := wire.AppendFrame(nil, &wire.ClientEnterOwner{Alias: p.alias, Fields: fields.EmptyMap()})
-	p.queue <- wire.AppendFrame(hello, &wire.ClientInterestDone{Context: 1, Handle: 1})
+	p := &barePeer{conn: conn, stream: stream, queue: make(chan []byte, 64)}
 	s.wg.Go(func() { s.write(p) })
 	r := link.NewReader(stream, wire.MaxClientFrame)
 	for {
@@ -168,7 +174,20 @@ func (s *bareServer) serve(conn *quic.Conn) error {
 	}
 }
 
-// gather turns what a client set into what is said to all.
+// join puts a client into its zone, and says all that a client of the bench needs to hear before it sends.
+func (s *bareServer) join(p *barePeer, zone string) {
+	if p.zone = s.zones[zone]; p.zone == nil {
+		p.zone = new(bareZone)
+		s.zones[zone] = p.zone
+	}
+	p.zone.peers = append(p.zone.peers, p)
+	s.last++
+	p.alias = s.last
+	hello := wire.AppendFrame(nil, &wire.ClientEnterOwner{Alias: p.alias, Fields: fields.EmptyMap()})
+	p.queue <- wire.AppendFrame(hello, &wire.ClientInterestDone{Context: 1, Handle: 1}) // the first in it: it has room
+}
+
+// gather turns what a client set into what is said to all of its zone.
 func (s *bareServer) gather(p *barePeer, b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,10 +197,16 @@ func (s *bareServer) gather(p *barePeer, b []byte) error {
 			return err
 		}
 		b = b[n:]
-		if set, ok := f.(*wire.ClientSet); ok {
+		if hello, ok := f.(*wire.ClientHello); ok && p.zone == nil {
+			s.join(p, hello.Meta)
+		}
+		if set, ok := f.(*wire.ClientSet); ok && p.zone != nil {
+			if len(p.zone.pending) == 0 {
+				s.owed = append(s.owed, p.zone)
+			}
 			it := set.Fields.Iter()
 			for it.Next() {
-				s.pending = wire.AppendClientUpdate(s.pending, p.alias, it.Number(), it.Value())
+				p.zone.pending = wire.AppendClientUpdate(p.zone.pending, p.alias, it.Number(), it.Value())
 			}
 		}
 	}
@@ -208,16 +233,17 @@ func (s *bareServer) flushes() {
 }
 
 func (s *bareServer) flushLocked() {
-	if len(s.pending) == 0 {
-		return
-	}
-	for _, p := range s.peers {
-		select {
-		case p.queue <- s.pending:
-		case <-p.conn.Context().Done():
+	for _, z := range s.owed {
+		for _, p := range z.peers {
+			select {
+			case p.queue <- z.pending:
+			case <-p.conn.Context().Done():
+			}
 		}
+		z.pending = make([]byte, 0, len(z.pending)+len(z.pending)/4)
 	}
-	s.pending = make([]byte, 0, len(s.pending)+len(s.pending)/4)
+	clear(s.owed)
+	s.owed = s.owed[:0]
 }
 
 // write is one client's writer.

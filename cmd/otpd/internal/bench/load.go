@@ -69,8 +69,8 @@ func (l *load) ended(err error) {
 	}
 }
 
-// dialAtOnce is how many handshakes are under way.
-const dialAtOnce = 16
+// dialAtOnce is how many bots are on their way in.
+const dialAtOnce = 32
 
 // enterAll connects the bots, deals them out over the zones, and waits until each sees all bodies of its zone.
 func (l *load) enterAll(server Info) error {
@@ -87,16 +87,20 @@ func (l *load) enterAll(server Info) error {
 			defer func() { <-room }()
 			zone, addr := i%l.cfg.Zones, server.Addrs[i%len(server.Addrs)]
 			// Those that stall are the last ones.
-			b := &bot{zone: do.Zone(zone + 1), want: l.zoneSize(zone) - 1, stalls: i >= l.cfg.Clients-l.cfg.Stall}
+			b := &bot{zone: do.Zone(zone + 1), want: zoneSize(l.cfg.Clients, l.cfg.Zones, zone) - 1, stalls: i >= l.cfg.Clients-l.cfg.Stall}
 			b.hears = b.want - l.stalled(zone)
 			if server.Bare {
-				b.want, b.hears = 0, l.cfg.Clients // it says all to all, and nothing of who is there
+				b.want, b.hears = 0, b.hears+1 // it says nothing of who is there, and all to the sender, too
 			}
 			if err := l.dial(addr, pin, b); err != nil {
 				l.cancel(err)
 				return
 			}
 			l.bots[i] = b
+			select {
+			case <-b.inside:
+			case <-l.ctx.Done():
+			}
 		})
 	}
 	dialing.Wait()
@@ -110,10 +114,10 @@ func (l *load) enterAll(server Info) error {
 	return nil
 }
 
-// zoneSize is how many bots the i-th zone has.
-func (l *load) zoneSize(i int) int {
-	n := l.cfg.Clients / l.cfg.Zones
-	if i < l.cfg.Clients%l.cfg.Zones {
+// zoneSize is how many of the clients the i-th zone has.
+func zoneSize(clients, zones, i int) int {
+	n := clients / zones
+	if i < clients%zones {
 		n++
 	}
 	return n
@@ -137,7 +141,7 @@ func (l *load) start() error {
 	senders := l.bots[:len(l.bots)-l.cfg.Stall]
 	n := min(maxPacers, len(senders))
 	begin := (l.now() + 10*time.Millisecond).Truncate(time.Microsecond)
-	period := time.Second / time.Duration(l.cfg.Hz)
+	period := time.Duration(float64(time.Second) / l.cfg.Hz)
 	for i := range n {
 		t, err := newTimer()
 		if err != nil {
@@ -178,6 +182,7 @@ func (l *load) close() error {
 // sums are what all bots have counted.
 type sums struct {
 	deliveries, measured, bytes, wire uint64
+	packets, back                     uint64 // to and from the clients
 }
 
 // wireOverhead is the IPv4 and UDP headers of a packet.
@@ -191,6 +196,8 @@ func (l *load) sums() (s sums) {
 		if c, ok := b.conn.(link.Counter); ok {
 			t := c.Traffic()
 			s.wire += t.BytesIn + wireOverhead*t.PacketsIn
+			s.packets += t.PacketsIn
+			s.back += t.PacketsOut
 		}
 	}
 	return s

@@ -37,6 +37,8 @@ var allMetrics = []metric{
 	{"cpu_us_per_session_s", "server CPU of one", "us/s", -1},
 	{"bytes_per_delivery", "bytes on the wire", "B", -1},
 	{"frame_bytes_per_delivery", "bytes of frames", "B", -1},
+	{"packets_per_delivery", "packets", "", -1},
+	{"packets_back_per_delivery", "packets back", "", -1},
 	{"allocs_per_operation", "allocations", "", -1},
 	{"server_allocs_per_delivery", "allocations", "", -1},
 	{"bytes_per_object", "memory of one", "B", -1},

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/otpd/otpd/wire"
@@ -27,6 +28,8 @@ type Result struct {
 	Max                 float64
 	BytesPerDelivery    float64 // on the wire to the clients, headers of QUIC, UDP and IP included
 	FrameBytes          float64 // of the protocol's frames alone
+	PacketsPerDelivery  float64 // to the clients
+	BackPerDelivery     float64 // packets from the clients: what they set, and acknowledgements
 
 	Separate          bool // server and clients are two processes: their CPU can be told apart
 	CPUPerMillion     float64
@@ -61,6 +64,8 @@ func (r *Result) used(a, b snapshot) {
 	r.DeliveriesPerSecond = deliveries / wall
 	r.BytesPerDelivery = float64(b.sums.wire-a.sums.wire) / deliveries
 	r.FrameBytes = float64(b.sums.bytes-a.sums.bytes) / deliveries
+	r.PacketsPerDelivery = float64(b.sums.packets-a.sums.packets) / deliveries
+	r.BackPerDelivery = float64(b.sums.back-a.sums.back) / deliveries
 	r.CPUPerMillion = r.Server.CPU / deliveries * 1e6
 	r.AllocsPerDelivery = float64(b.server.Allocs-a.server.Allocs) / deliveries
 	r.OthersCores = -1
@@ -70,6 +75,17 @@ func (r *Result) used(a, b snapshot) {
 			ours += r.Server.CPU
 		}
 		r.OthersCores = max((b.machine-a.machine-ours)/wall, 0)
+	}
+}
+
+// withoutEchoes takes out what a bare server said to those that had set it: that is its acknowledgement, and no delivery.
+func (r *Result) withoutEchoes() {
+	others := 1 - float64(r.Updates)/float64(max(r.Expected, 1))
+	r.Expected = uint64(math.Round(float64(r.Expected) * others))
+	r.Deliveries = uint64(math.Round(float64(r.Deliveries) * others))
+	r.DeliveriesPerSecond *= others
+	for _, v := range []*float64{&r.BytesPerDelivery, &r.FrameBytes, &r.PacketsPerDelivery, &r.BackPerDelivery, &r.CPUPerMillion, &r.AllocsPerDelivery} {
+		*v /= others
 	}
 }
 
@@ -110,6 +126,7 @@ func (r *Result) Sample() Sample {
 	v := map[string]float64{
 		"deliveries_per_s": r.DeliveriesPerSecond, "p50_ms": r.P50, "p99_ms": r.P99, "p999_ms": r.P999, "max_ms": r.Max,
 		"bytes_per_delivery": r.BytesPerDelivery, "frame_bytes_per_delivery": r.FrameBytes,
+		"packets_per_delivery": r.PacketsPerDelivery, "packets_back_per_delivery": r.BackPerDelivery,
 		"late_p50_ms": r.LateP50, "late_p99_ms": r.LateP99, "late_max_ms": r.LateMax,
 		"updates": float64(r.Updates), "expected": float64(r.Expected), "deliveries": float64(r.Deliveries), "missing": float64(r.Missing),
 		"enter_s": r.EnterSeconds, "client_cores": r.ClientSide.Cores,

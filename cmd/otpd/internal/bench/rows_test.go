@@ -33,7 +33,7 @@ func (r *Row) value(t *testing.T, name string) float64 {
 
 func TestZoneRowsAreAllCombinations(t *testing.T) {
 	z := ZoneRows{
-		Clients: []int{2, 4}, Zones: []int{1}, Hz: []int{20}, Agents: []int{1, 2}, Both: true, Bare: true, Flush: time.Millisecond,
+		Clients: []int{2, 4}, Zones: []int{1}, Hz: []float64{20}, Agents: []int{1, 2}, Both: true, Bare: true, Flush: time.Millisecond,
 		Base: ZoneConfig{For: 200 * time.Millisecond, Warmup: 50 * time.Millisecond}, States: 2,
 	}
 	jobs, err := z.Jobs(together(t))
@@ -47,16 +47,39 @@ func TestZoneRowsAreAllCombinations(t *testing.T) {
 	require.Equal(t, "4 clients at 2 agents at 20 Hz, coalescing", latest.Name)
 	require.Equal(t, "4 clients at 2 agents at 20 Hz, bare quic-go, flush 1ms", bare.Name)
 	require.EqualValues(t, 4*4*3, plain.value(t, "deliveries"))
-	require.EqualValues(t, 4*4*4, bare.value(t, "deliveries"), "it says all to the sender, too")
+	require.EqualValues(t, 4*4*3, bare.value(t, "deliveries"), "what it says to the sender is no delivery")
 	require.Positive(t, latest.value(t, "deliveries"))
 	require.Contains(t, latest.Settings, "coalesce")
 
-	z.Bare, z.Zones = true, []int{2}
+	z = ZoneRows{
+		Clients: []int{6}, Zones: []int{3}, Hz: []float64{2.5}, Bare: true, BesideOne: 5, States: 2,
+		Base: ZoneConfig{For: 400 * time.Millisecond, Warmup: 50 * time.Millisecond},
+	}
+	jobs, err = z.Jobs(together(t))
+	r = measured(t, jobs, err)
+	require.Len(t, r.Rows, 4)
+	for i, name := range []string{"6 clients in 3 zones at 2.5 Hz", "2 clients at 5 Hz"} {
+		require.Equal(t, name, r.Rows[2*i].Name)
+		require.Equal(t, name+", bare quic-go, at once", r.Rows[2*i+1].Name)
+	}
+	for _, row := range r.Rows[:2] {
+		require.EqualValues(t, 6, row.value(t, "deliveries"), row.Name)
+		require.Positive(t, row.value(t, "packets_per_delivery"), row.Name)
+	}
+
+	z.Bare, z.Stall = true, []int{1}
 	_, err = z.Jobs(together(t))
 	require.ErrorIs(t, err, ErrConfig)
-	z.Bare, z.Zones, z.Hz = false, nil, []int{1000}
+	z.Bare, z.Stall, z.Hz = false, nil, []float64{1000}
 	_, err = z.Jobs(together(t))
 	require.ErrorIs(t, err, ErrConfig)
+}
+
+func TestOneZoneHasAsManyDeliveries(t *testing.T) {
+	require.Equal(t, 10, oneZone(10, 1, 1))
+	require.Equal(t, 301, oneZone(10_000, 1000, 1))   // 90,000 and 90,300
+	require.Equal(t, 135, oneZone(10_000, 1000, 0.2)) // 18,000 and 18,090
+	require.Equal(t, 3, oneZone(5, 2, 1))             // 3*2 + 2*1, and 3*2
 }
 
 func TestWhoStopsReadingIsEjectedAndCountsForNothing(t *testing.T) {
@@ -78,10 +101,10 @@ func TestHighestRateIsFound(t *testing.T) {
 		s, err := highest(ZoneConfig{}, 10*time.Millisecond, func(c ZoneConfig) (Sample, error) {
 			tries++
 			p99 := 5.0
-			if c.Hz > 2*limit {
+			if c.Hz > 2*float64(limit) {
 				return Sample{}, errors.New("ejected")
 			}
-			if c.Hz > limit {
+			if c.Hz > float64(limit) {
 				p99 = 50
 			}
 			return Sample{Values: map[string]float64{"p99_ms": p99, "missing": 0}}, nil

@@ -16,7 +16,7 @@ var ErrConfig = errors.New("bad bench")
 type ZoneConfig struct {
 	Clients  int           // at least 2 for each zone
 	Zones    int           // the clients are dealt out; those of one zone see each other. 0: 1
-	Hz       int           // updates a second of each
+	Hz       float64       // updates a second of each
 	For      time.Duration // measured time
 	Warmup   time.Duration // before it, under load
 	Coalesce bool          // set a latest field, by datagrams: values may be lost or coalesced away
@@ -36,8 +36,8 @@ func (c *ZoneConfig) Validate() error {
 		return fmt.Errorf("%d clients in %d zones: want 2 or more in each, and at most 10000: %w", c.Clients, c.Zones, ErrConfig)
 	case c.Stall < 0 || c.Clients-c.Stall < 2*c.Zones:
 		return fmt.Errorf("%d of %d clients stop to read: want 2 or more in each zone that do not: %w", c.Stall, c.Clients, ErrConfig)
-	case c.Hz < 1 || c.Hz > maxHz:
-		return fmt.Errorf("%d updates a second: want 1 to %d, an agent takes no more: %w", c.Hz, maxHz, ErrConfig)
+	case !(c.Hz >= minHz && c.Hz <= maxHz):
+		return fmt.Errorf("%g updates a second: want %g to %d, an agent takes no more: %w", c.Hz, minHz, maxHz, ErrConfig)
 	case c.For <= 0 || c.Warmup < 0:
 		return fmt.Errorf("for %v after %v: %w", c.For, c.Warmup, ErrConfig)
 	case c.For+c.Warmup > time.Hour:
@@ -46,8 +46,12 @@ func (c *ZoneConfig) Validate() error {
 	return nil
 }
 
-// maxHz is below the frames that an agent takes from one client in a second.
-const maxHz = 900
+// minHz has an update of each client in a run of the default length; maxHz is below the frames that an agent takes from
+// one client in a second.
+const (
+	minHz = 0.1
+	maxHz = 900
+)
 
 // enterTime is how long all clients may take to come in.
 const enterTime = 2 * time.Minute
@@ -70,6 +74,9 @@ func Zone(ctx context.Context, cfg ZoneConfig, server Info) (*Result, error) {
 		return nil, err
 	}
 	r.latencies(l)
+	if server.Bare {
+		r.withoutEchoes()
+	}
 	return r, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -16,20 +17,22 @@ const ZoneMethod = "Each client sets three int16 on its own body at a fixed rate
 
 // ZoneRows says which rows are measured: every combination.
 type ZoneRows struct {
-	Clients, Zones, Hz, Agents []int
-	Stall                      []int         // of the clients stop to read
-	Coalesce, Both             bool          // latest values, or each row both ways
-	Bare                       bool          // each row against nothing but quic-go, too
-	Flush                      time.Duration // of that one
-	Highest                    time.Duration // if above 0: no fixed rate, but the highest whose p99 stays below
-	Base                       ZoneConfig    // everything else
-	States                     int
+	Clients, Zones, Agents []int
+	Hz                     []float64
+	Stall                  []int         // of the clients stop to read
+	Coalesce, Both         bool          // latest values, or each row both ways
+	Bare                   bool          // each row against nothing but quic-go, too
+	Flush                  time.Duration // of that one
+	BesideOne              float64       // if above 0: beside each row of several zones one zone with as many deliveries, at this rate
+	Highest                time.Duration // if above 0: no fixed rate, but the highest whose p99 stays below
+	Base                   ZoneConfig    // everything else
+	States                 int
 }
 
 // Jobs are the rows. start starts a server for each.
 func (z ZoneRows) Jobs(start *Launcher) ([]Job, error) {
 	if z.Highest > 0 {
-		z.Hz = []int{1}
+		z.Hz = []float64{1}
 	}
 	var jobs []Job
 	for _, agents := range orOne(z.Agents) {
@@ -38,6 +41,11 @@ func (z ZoneRows) Jobs(start *Launcher) ([]Job, error) {
 				for _, clients := range z.Clients {
 					for _, stall := range z.stalls() {
 						one, err := z.rows(start, agents, zones, hz, clients, stall)
+						if err == nil && z.BesideOne > 0 && zones > 1 {
+							var beside []Job
+							beside, err = z.rows(start, agents, 1, z.BesideOne, oneZone(clients, zones, hz/z.BesideOne), 0)
+							one = append(one, beside...)
+						}
 						if err != nil {
 							return nil, err
 						}
@@ -57,16 +65,26 @@ func (z ZoneRows) stalls() []int {
 	return z.Stall
 }
 
+// oneZone is how many clients in one zone cause about as many deliveries as those in several, who set times as often.
+func oneZone(clients, zones int, times float64) int {
+	deliveries := 0.0
+	for i := range zones {
+		n := float64(zoneSize(clients, zones, i))
+		deliveries += n * (n - 1) * times
+	}
+	return int(math.Round((1 + math.Sqrt(1+4*deliveries)) / 2)) // n * (n - 1) = deliveries
+}
+
 // rows are those of one combination: without and with coalescing, bare.
-func (z ZoneRows) rows(start *Launcher, agents, zones, hz, clients, stall int) (jobs []Job, err error) {
+func (z ZoneRows) rows(start *Launcher, agents, zones int, hz float64, clients, stall int) (jobs []Job, err error) {
 	for _, mode := range z.modes() {
 		cfg, server := z.Base, ServerConfig{Agents: agents, States: z.States, Bare: mode.bare, Flush: z.Flush}
 		cfg.Clients, cfg.Zones, cfg.Hz, cfg.Coalesce, cfg.Stall, cfg.Core = clients, zones, hz, mode.coalesce, stall, start.Core()
 		if err := cfg.Validate(); err != nil {
 			return nil, err
 		}
-		if mode.bare && (zones > 1 || stall > 0) {
-			return nil, fmt.Errorf("a bare server knows no zones, and ejects nobody: %w", ErrConfig)
+		if mode.bare && stall > 0 {
+			return nil, fmt.Errorf("a bare server ejects nobody: %w", ErrConfig)
 		}
 		jobs = append(jobs, z.job(start, cfg, server))
 	}
@@ -105,7 +123,7 @@ func (z ZoneRows) job(start *Launcher, cfg ZoneConfig, server ServerConfig) Job 
 	if z.Highest > 0 {
 		j.Settings["below_ms"] = float64(z.Highest.Microseconds()) / 1000
 	} else {
-		j.Settings["hz"] = float64(cfg.Hz)
+		j.Settings["hz"] = cfg.Hz
 	}
 	j.Run = func(ctx context.Context) (Sample, error) {
 		one := func(cfg ZoneConfig) (Sample, error) {
@@ -144,7 +162,7 @@ func zoneName(cfg ZoneConfig, server ServerConfig, below time.Duration) string {
 	if below > 0 {
 		fmt.Fprintf(&b, ", p99 below %v", below)
 	} else {
-		fmt.Fprintf(&b, " at %d Hz", cfg.Hz)
+		fmt.Fprintf(&b, " at %g Hz", cfg.Hz)
 	}
 	if cfg.Stall > 0 {
 		fmt.Fprintf(&b, ", %d stop reading", cfg.Stall)
@@ -170,7 +188,7 @@ func highest(cfg ZoneConfig, below time.Duration, one func(ZoneConfig) (Sample, 
 	good, bad := 0, maxHz+1
 	var failed error // why no rate is a good one
 	try := func(hz int) {
-		cfg.Hz = hz
+		cfg.Hz = float64(hz)
 		s, err := one(cfg)
 		if err != nil {
 			bad, failed = hz, err
