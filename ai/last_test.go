@@ -2,6 +2,7 @@ package ai_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -19,8 +20,14 @@ type PurseAI struct {
 	r *ai.Repository
 }
 
+var errBroken = errors.New("broken")
+
 // OnDelete may wait: it reads its row, and what it sets is written.
 func (p *PurseAI) OnDelete(ctx context.Context) error {
+	if p.Label == "broken" {
+		p.Gold = 0
+		return errBroken
+	}
 	row, err := ai.Load[Purse](ctx, p.r, p.ID())
 	if err != nil {
 		return err
@@ -77,6 +84,17 @@ func TestK7LastChangesAreWritten(t *testing.T) {
 	})
 	require.Eventually(t, func() bool { return row(ids[0]).Gold == 15 }, time.Minute, 5*time.Millisecond)
 	require.Equal(t, "left with home", row(ids[0]).Label)
+
+	on(t, r, func(context.Context) error {
+		p := ai.Find[PurseAI](r, ids[2])
+		p.Gold, p.Label = 33, "broken"
+		return nil
+	})
+	on(t, other, func(ctx context.Context) error {
+		_, err := other.Request(ctx, do.ObjectChannel(ids[2]), func(c uint32) wire.Body { return &wire.DeleteRAM{Context: c, DO: ids[2]} })
+		return err
+	})
+	require.Eventually(t, func() bool { return row(ids[2]).Gold == 33 }, time.Minute, 5*time.Millisecond)
 
 	on(t, r, func(ctx context.Context) error { return r.Unload(ctx, ids[1]) })
 	require.Eventually(t, func() bool { return row(ids[1]).Label == "asleep" }, time.Minute, 5*time.Millisecond)

@@ -187,6 +187,20 @@ func (in *Instance) Changed(dst *fields.MapBuilder) error {
 	return nil
 }
 
+// EachChanged calls fn with each state field that Changed would append, and its value, which is valid until fn returns.
+// err: its type refuses the value.
+func (in *Instance) EachChanged(fn func(f *Field, value []byte, err error)) {
+	for i := range in.plan.members {
+		m := &in.plan.members[i]
+		if m.field.Kind != FieldState {
+			continue
+		}
+		if set, _ := in.change(i); set {
+			fn(m.field, in.scratch, m.field.Type.Check(in.scratch))
+		}
+	}
+}
+
 // add checks a value and appends it.
 func (in *Instance) add(dst *fields.MapBuilder, m *member, value []byte) error {
 	err := m.field.Type.Check(value)

@@ -172,9 +172,6 @@ func (a *activity) finish(reply []byte, err error) {
 	if err == nil {
 		err = a.gatherAll()
 	}
-	if err == nil && a.until != 0 {
-		err = a.s.lastWords(a.o)
-	}
 	if err == nil {
 		err = a.leave(reply)
 	} else {
@@ -189,6 +186,9 @@ func (a *activity) finish(reply []byte, err error) {
 	}
 	if a.after != nil {
 		a.after(err)
+	}
+	if a.until != 0 {
+		a.s.left(a.o)
 	}
 }
 
@@ -218,8 +218,12 @@ func (a *activity) gatherAll() error {
 	return nil
 }
 
-// gather appends a set of what changed on o since its last save.
+// gather appends a set of what changed on o since its last save. Of an object that is gone it is written at once.
 func (a *activity) gather(o *object) error {
+	if o.gone {
+		a.s.lastWords(o)
+		return nil
+	}
 	op, ok, err := a.s.takeChanges(o)
 	if ok {
 		a.ops = append(a.ops, op...)

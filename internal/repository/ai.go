@@ -38,6 +38,7 @@ type AI struct {
 	lost       map[uint32]*write // that a lost link settled: an answer may come all the same
 	reloads    map[uint32]do.ID  // objects that are asked for in full
 	trades     []*trade          // transactions without an answer
+	lasts      lastWrites        // of objects that went
 
 	creates   map[uint32]*object
 	makers    map[*object][]*waiter
@@ -62,7 +63,8 @@ func NewAI(cfg Config, ac AIConfig) *AI {
 		takeovers: make(map[do.ID]*takeover),
 	}
 	a.setup(cfg, a)
-	a.last = a.writeLast
+	a.last = &a.lasts
+	a.lasts = lastWrites{a: a, byID: make(map[do.ID]*leaving), flying: make(map[uint32]*leaving)}
 	return a
 }
 
@@ -123,6 +125,7 @@ func (a *AI) fail(err error) {
 	}
 	a.failure = err
 	a.loseAll(err)
+	a.lasts.fail(err)
 	for _, w := range a.watches {
 		w.settle(err)
 	}
@@ -329,6 +332,9 @@ func (a *AI) hearDone(b *wire.Done) {
 		a.made(o, b.Version, nil)
 		return
 	}
+	if a.lasts.answered(b.Context, nil) {
+		return
+	}
 	if w := a.writes[b.Context]; w != nil {
 		if o := a.objects[b.DO]; o != nil && o.seen && !b.Version.IsZero() {
 			a.renew(o, b.Version)
@@ -373,7 +379,7 @@ func (a *AI) hearFailed(b *wire.Failed) {
 		a.made(o, do.Version{}, err)
 		return
 	}
-	if a.openingFailed(b.Context, err) {
+	if a.openingFailed(b.Context, err) || a.lasts.answered(b.Context, err) {
 		return
 	}
 	delete(a.lost, b.Context)
@@ -453,7 +459,7 @@ func (a *AI) bundles() bool { return true }
 
 func (a *AI) uses(context uint32) bool {
 	return a.creates[context] != nil || a.openings[context] != nil || a.lost[context] != nil || !a.reloads[context].IsZero() ||
-		context == a.hello
+		context == a.hello || a.lasts.flying[context] != nil
 }
 
 // maySet: AIs may set everything (rule 40); the State checks values.

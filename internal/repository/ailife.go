@@ -302,7 +302,8 @@ func (a *AI) Unload(ctx context.Context, id do.ID) error {
 	})
 }
 
-// Activate brings an object of the database to life at a place, and waits until it is here.
+// Activate brings an object of the database to life at a place, and waits until it is here. Where this AI ran it before,
+// what that life still writes goes first.
 func (a *AI) Activate(ctx context.Context, id do.ID, p Place, override fields.Map) (any, error) {
 	ai, owner := p.AI, p.Owner
 	if ai.IsZero() && !p.NoAI {
@@ -310,6 +311,9 @@ func (a *AI) Activate(ctx context.Context, id do.ID, p Place, override fields.Ma
 	}
 	if owner.IsZero() && !p.NoAI {
 		owner = a.channel
+	}
+	if err := a.lasts.wait(ctx, id); err != nil {
+		return nil, fmt.Errorf("repository: activate %s: %w", id, err)
 	}
 	err := a.ask(ctx, "activate "+id.String(), do.ObjectChannel(id), func(c uint32) wire.Body {
 		return &wire.Activate{Context: c, DO: id, Class: wire.AnyClass, Location: p.At, AI: ai, Owner: owner, Fields: override}

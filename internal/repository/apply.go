@@ -257,9 +257,9 @@ func (s *State) generated(o *object) {
 }
 
 // life runs a turn's handler, if there is one.
-func (s *State) life(o *object, l Life) {
+func (s *State) life(o *object, l Life) (runs bool) {
 	if o.acts == nil {
-		return
+		return false
 	}
 	run, ok := o.acts.Delete, o.acts.Deletes()
 	switch l {
@@ -269,13 +269,14 @@ func (s *State) life(o *object, l Life) {
 		run, ok = o.acts.Disable, o.acts.Disables()
 	}
 	if !ok {
-		return
+		return false
 	}
 	a := &activity{what: lifeNames[l], o: o, task: func(ctx context.Context) error { return run(ctx, o.inst) }}
 	if o.gone {
 		a.until = s.now + int64(lastTime)
 	}
 	s.spawn(a)
+	return true
 }
 
 // leaveView ends an object that nothing holds any more; an object that is still owned or run stays.
@@ -292,8 +293,10 @@ func (s *State) end(o *object, l Life) {
 	}
 	s.endView(o, l)
 	o.ran = o.run
-	if s.drop(o); o.entered {
-		s.life(o, l)
+	s.drop(o)
+	s.leave(o)
+	if runs := o.entered && s.life(o, l); !runs && s.last != nil {
+		s.sched.enqueue(runnable{step: func() { s.left(o) }})
 	}
 	if l == Disable {
 		s.keep(o)

@@ -32,4 +32,9 @@
 // An object is in the table as long as something holds it: an interest, ownership, being its AI. Each entering has
 // one OnGenerate and one end: OnDisable when it left the view and may come back, OnDelete when it is gone from the
 // world. The order at the beginning is: required fields, OnGenerate, the other fields (rule 156).
+//
+// What an AI changed of the db fields of an object and did not save is written when the object goes, before OnDisable or
+// OnDelete runs; what these change follows. They have 5 s for what they wait for; meanwhile the object can be saved and
+// committed, and nothing else. Such writes are repeated while the database is away, and whoever activates the object
+// again in this AI waits for them.
 package repository

@@ -22,6 +22,7 @@ func (a *AI) hearLinkLost(b *wire.LinkLost) {
 	if len(b.Hosts) == 0 {
 		return
 	}
+	a.lasts.linkLost(b)
 	a.loseTakeovers()
 	for _, context := range sortedKeys(a.creates) {
 		o := a.creates[context]

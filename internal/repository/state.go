@@ -40,8 +40,8 @@ type Config struct {
 type State struct {
 	cfg     Config
 	port    port
-	last    func(o *object, set fields.Map) // writes db fields of an object that went; nil: this side writes none
-	now     int64                           // unix nanoseconds, as the last input said
+	last    lastWriter // nil: this side writes nothing of objects that went
+	now     int64      // unix nanoseconds, as the last input said
 	schema  *do.Schema
 	objects map[do.ID]*object
 	context uint32

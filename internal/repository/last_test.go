@@ -1,0 +1,313 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
+	"github.com/otpd/otpd/wire"
+)
+
+// Chest is a class of which all is stored, and Crate one without handlers for its end.
+type (
+	Chest struct {
+		do.Object
+		Gold  int64                     `do:"required,db"`
+		Label string                    `do:"ram,db,max=8"`
+		Dust  int64                     `do:"ram"`
+		Count do.Call[struct{}, string] `do:"clsend"`
+	}
+	Crate struct {
+		do.Object
+		Gold int64 `do:"required,db"`
+	}
+)
+
+// ChestAI does at its end what the test says.
+type ChestAI struct {
+	Chest
+	t *lastTest
+}
+
+func (c *ChestAI) OnDisable(ctx context.Context) error { return c.t.end(ctx, c) }
+func (c *ChestAI) OnDelete(ctx context.Context) error  { return c.t.end(ctx, c) }
+func (c *ChestAI) OnCount(ctx context.Context, _ struct{}) (string, error) {
+	return "", c.t.count(ctx, c)
+}
+
+// CrateAI has no handler.
+type CrateAI struct{ Crate }
+
+// lastTest drives an AI that runs a chest or a crate.
+type lastTest struct {
+	aiTest
+	end   func(ctx context.Context, c *ChestAI) error
+	count func(ctx context.Context, c *ChestAI) error
+}
+
+func newLastTest(t *testing.T) *lastTest {
+	x := &lastTest{}
+	r := do.NewRegistry()
+	require.NoError(t, r.Class(Chest{}))
+	require.NoError(t, r.Class(Crate{}))
+	require.NoError(t, r.Behave(func() *ChestAI { return &ChestAI{t: x} }))
+	require.NoError(t, r.Behave(func() *CrateAI { return &CrateAI{} }))
+	x.aiTest = *newAITest(t, func(c *Config) { c.Registry = r })
+	x.class = r.Schema().Class("Chest")
+	return x
+}
+
+// enter lets the AI run an object that has 10 gold.
+func (x *lastTest) enter(class string, n uint64) any {
+	c := x.a.Schema().Class(class)
+	x.step(&wire.EnterAI{Entry: wire.Entry{
+		DO: petID(n), Class: c.Number(), Version: do.Version{Inc: 1, N: 1}, Location: streetAt, AI: x.a.Channel(), Fields: values(x.t, c, "Gold", 10),
+	}})
+	require.Empty(x.t, x.sent())
+	return x.a.Find(petID(n))
+}
+
+func (x *lastTest) gone(n uint64) {
+	x.step(&wire.Deleted{DO: petID(n), Version: do.Version{Inc: 1, N: 2}, Unloaded: true})
+}
+
+// written answers the one set that was sent, and gives what it was.
+func (x *lastTest) written(code wire.Code) fields.Map {
+	x.t.Helper()
+	out := x.sent()
+	require.Len(x.t, out, 1, "%v", out)
+	set, ok := out[0].Body.(*wire.SetFields)
+	require.True(x.t, ok, "%v", out[0])
+	require.Equal(x.t, []do.Channel{do.ObjectChannel(set.DO)}, out[0].To)
+	if code == wire.CodeOK {
+		x.step(&wire.Done{Context: set.Context, Of: set.Type(), DO: set.DO, Row: 2})
+	} else {
+		x.step(&wire.Failed{Context: set.Context, Of: set.Type(), DO: set.DO, Code: code})
+	}
+	return set.Fields
+}
+
+func (x *lastTest) gold(n int) fields.Map { return values(x.t, x.class, "Gold", n) }
+
+// What was changed before the end is written whatever OnDisable does; what that changes itself counts when it returns nil,
+// and at each wait (K6, K7).
+func TestK7LastWriteWhateverTheHandlerDoes(t *testing.T) {
+	never := func(ctx context.Context, x *lastTest) error {
+		_, err := x.a.Request(ctx, "something", do.ObjectChannel(street), func(c uint32) wire.Body { return &wire.GetAll{Context: c, DO: street} })
+		return err
+	}
+	for name, c := range map[string]struct {
+		end    func(ctx context.Context, x *lastTest, c *ChestAI) error
+		waits  bool
+		want   []int // gold, as written
+		failed string
+	}{
+		"nothing":        {func(context.Context, *lastTest, *ChestAI) error { return nil }, false, []int{14}, ""},
+		"a change":       {func(_ context.Context, _ *lastTest, c *ChestAI) error { c.Gold++; return nil }, false, []int{14, 15}, ""},
+		"a save":         {func(_ context.Context, _ *lastTest, c *ChestAI) error { c.Gold++; return c.Save() }, false, []int{14, 15}, ""},
+		"an error":       {func(_ context.Context, _ *lastTest, c *ChestAI) error { c.Gold++; return errors.New("no bank") }, false, []int{14}, "no bank"},
+		"a panic":        {func(_ context.Context, _ *lastTest, c *ChestAI) error { c.Gold++; panic("oops") }, false, []int{14}, "oops"},
+		"the deadline":   {func(ctx context.Context, x *lastTest, c *ChestAI) error { return never(ctx, x) }, true, []int{14}, "deadline exceeded"},
+		"a change, then": {func(ctx context.Context, x *lastTest, c *ChestAI) error { c.Gold++; return never(ctx, x) }, true, []int{14, 15}, "deadline exceeded"},
+		"a change since": {func(ctx context.Context, x *lastTest, c *ChestAI) error { err := never(ctx, x); c.Gold++; return err }, true, []int{14}, "deadline exceeded"},
+		"a change after": {func(ctx context.Context, x *lastTest, c *ChestAI) error { _ = never(ctx, x); c.Gold++; return nil }, true, []int{14, 15}, ""},
+		"too late to move": {func(_ context.Context, _ *lastTest, c *ChestAI) error {
+			return errors.Join(c.Delete(), c.Move(do.Location{}))
+		}, false, []int{14}, "it is gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newLastTest(t)
+			x.end = func(ctx context.Context, chest *ChestAI) error {
+				end, bounded := ctx.Deadline()
+				require.True(t, bounded)
+				require.Equal(t, lastTime, time.Duration(end.UnixNano()-x.now))
+				return c.end(ctx, x, chest)
+			}
+			chest := x.enter("Chest", 1).(*ChestAI)
+			chest.Gold, chest.Dust = 14, 3 // and nobody saves it
+			x.gone(1)
+			var out []wire.Message
+			take := func() {
+				for sent := x.sent(); len(sent) > 0; sent = x.sent() {
+					for _, m := range sent {
+						if set, ok := m.Body.(*wire.SetFields); ok {
+							out = append(out, m)
+							x.step(&wire.Done{Context: set.Context, DO: set.DO})
+						}
+					}
+				}
+			}
+			take()
+			require.Equal(t, c.waits, !x.a.Quiet())
+			x.tick(int64(lastTime) + 1)
+			take()
+			require.True(t, x.a.Quiet())
+			var got []int
+			for _, m := range out {
+				v, ok := m.Body.(*wire.SetFields).Fields.Get(x.number("Gold"))
+				require.True(t, ok)
+				require.Equal(t, 1, m.Body.(*wire.SetFields).Fields.Len(), "only what is stored")
+				n, _, err := fields.ReadInt(v)
+				require.NoError(t, err)
+				got = append(got, int(n))
+			}
+			require.Equal(t, c.want, got)
+			if c.failed == "" {
+				require.Empty(t, x.errs)
+			} else {
+				require.Len(t, x.errs, 1)
+				require.ErrorContains(t, x.errs[0], c.failed)
+				require.ErrorContains(t, x.errs[0], "OnDisable of ")
+			}
+			require.ErrorIs(t, chest.Save(), do.ErrDetached, "once it is over")
+			require.Empty(t, x.a.lasts.byID)
+		})
+	}
+}
+
+func (x *lastTest) number(name string) fields.Number { return x.class.FieldByName(name).Number }
+
+// A class without OnDelete and OnDisable has unsaved changes all the same.
+func TestK7LastWriteWithoutHandler(t *testing.T) {
+	x := newLastTest(t)
+	x.enter("Crate", 1).(*CrateAI).Gold = 14
+	x.gone(1)
+	require.Equal(t, values(t, x.a.Schema().Class("Crate"), "Gold", 14), x.written(wire.CodeOK))
+	x.enter("Crate", 2)
+	x.gone(2)
+	require.Empty(t, x.sent(), "nothing was changed")
+	require.Empty(t, x.errs)
+}
+
+// What an AI does not run it does not write.
+func TestK7OnlyWhoRanItWrites(t *testing.T) {
+	x := newLastTest(t)
+	x.enter("Crate", 1).(*CrateAI).Gold = 14
+	x.step(&wire.ChangingAI{DO: petID(1), Version: do.Version{Inc: 1, N: 1, M: 1}, Old: x.a.Channel(), New: do.AI(do.NewID(1, 1, 98))})
+	require.Nil(t, x.a.Find(petID(1)))
+	require.Empty(t, x.sent())
+}
+
+// A value that its type refuses takes nothing else with it; a field that was unset is removed from the row.
+func TestK7LastWriteOfWhatFits(t *testing.T) {
+	x := newLastTest(t)
+	x.end = func(_ context.Context, c *ChestAI) error { return c.Unset(&c.Label) }
+	c := x.enter("Chest", 1).(*ChestAI)
+	c.Gold, c.Label = 14, "much too long"
+	x.gone(1)
+	require.Equal(t, x.gold(14), x.written(wire.CodeOK))
+	require.Len(t, x.errs, 1)
+	require.ErrorContains(t, x.errs[0], "Chest.Label")
+	require.Equal(t, []fields.Number{x.number("Label")}, x.one().(*wire.DeleteFields).Fields)
+}
+
+// A call that is still being answered when the object goes counts as it returns, as before.
+func TestK7LastWriteOfALateHandler(t *testing.T) {
+	x := newLastTest(t)
+	x.end = func(context.Context, *ChestAI) error { return nil }
+	x.count = func(ctx context.Context, c *ChestAI) error {
+		_, err := x.a.Request(ctx, "ask", do.ObjectChannel(street), func(c uint32) wire.Body { return &wire.GetAll{Context: c, DO: street} })
+		c.Gold = 20
+		return err
+	}
+	x.enter("Chest", 1)
+	x.step(&wire.Call{Context: 5, Caller: do.Session(petID(9)), DO: petID(1), Field: x.number("Count"), Args: []byte{0x90}, Deadline: x.now + 5*second})
+	asked := x.one().(*wire.GetAll)
+	x.gone(1)
+	require.Empty(t, x.sent())
+	x.step(&wire.GetAllResp{Context: asked.Context, Entry: wire.Entry{DO: street}})
+	out := x.sent()
+	require.Len(t, out, 2)
+	require.Equal(t, x.gold(20), out[0].Body.(*wire.SetFields).Fields)
+	require.IsType(t, &wire.Bundle{}, out[1].Body, "the answer")
+}
+
+// While the database cannot take a last write it is sent again, in order, and who wants the object back waits for it.
+func TestK7LastWriteIsRepeated(t *testing.T) {
+	x := newLastTest(t)
+	x.end = func(_ context.Context, c *ChestAI) error { c.Gold++; return nil }
+	x.enter("Chest", 1).(*ChestAI).Gold = 14
+	x.gone(1)
+	for range 3 {
+		require.Equal(t, x.gold(14), x.written(wire.CodeAway))
+		require.Empty(t, x.sent(), "not at once")
+		x.tick(second)
+	}
+	back := x.do(func(ctx context.Context) error {
+		_, err := x.a.Activate(ctx, petID(1), Place{At: streetAt}, nil)
+		return err
+	})
+	// A node whose link was lost may have lost the message, too; and so may one that never says anything.
+	lost := x.one().(*wire.SetFields)
+	x.step(&wire.LinkLost{Hosts: []do.Range{do.PartitionRange(do.KindObject, petID(1).Partition())}})
+	x.sent()
+	x.tick(second)
+	require.Equal(t, lost.Fields, x.one().(*wire.SetFields).Fields)
+	x.step(&wire.Done{Context: lost.Context, DO: petID(1)}) // an answer that nobody waits for any more
+	require.Empty(t, x.sent())
+	x.tick(11 * second)
+	require.Empty(t, x.sent())
+	x.tick(second)
+	require.ErrorIs(t, *back, context.DeadlineExceeded, "it waited no longer than it may")
+	back = x.do(func(ctx context.Context) error {
+		_, err := x.a.Activate(ctx, petID(1), Place{At: streetAt}, nil)
+		return err
+	})
+	require.Equal(t, lost.Fields, x.written(wire.CodeOK))
+	require.Equal(t, x.gold(15), x.written(wire.CodeOK))
+	require.Equal(t, errPending, *back)
+	require.IsType(t, &wire.Activate{}, x.one())
+	require.Empty(t, x.errs)
+}
+
+// What the database refuses for good is reported; that there is no row is what it always is for an object that is not stored.
+func TestK7LastWriteRefused(t *testing.T) {
+	x := newLastTest(t)
+	for code, errs := range map[wire.Code]int{wire.CodeNoObject: 0, wire.CodeConstraint: 1} {
+		x.errs = nil
+		x.enter("Crate", 1).(*CrateAI).Gold = 14
+		x.gone(1)
+		x.written(code)
+		x.tick(20 * second)
+		require.Empty(t, x.sent())
+		require.Len(t, x.errs, errs)
+		require.Empty(t, x.a.lasts.byID)
+	}
+}
+
+// Commit in OnDelete returns when the database has what was set until then, or says that it does not.
+func TestK7CommitAtTheEnd(t *testing.T) {
+	for code, want := range map[wire.Code]error{wire.CodeOK: nil, wire.CodeConstraint: wire.CodeConstraint} {
+		x := newLastTest(t)
+		done := errPending
+		x.end = func(ctx context.Context, c *ChestAI) error {
+			c.Gold++
+			done = c.Commit(ctx)
+			return nil
+		}
+		x.enter("Chest", 1)
+		x.gone(1)
+		require.Equal(t, errPending, done)
+		require.Equal(t, x.gold(11), x.written(code))
+		require.ErrorIs(t, done, want)
+		require.Empty(t, x.a.lasts.byID)
+	}
+}
+
+// An AI that is closed sends what waits.
+func TestK7CloseSendsLastWrites(t *testing.T) {
+	x := newLastTest(t)
+	x.end = func(_ context.Context, c *ChestAI) error { c.Gold++; return nil }
+	x.enter("Chest", 1).(*ChestAI).Gold = 14
+	x.gone(1)
+	require.Equal(t, x.gold(14), x.one().(*wire.SetFields).Fields)
+	x.a.Close()
+	require.Equal(t, x.gold(15), x.one().(*wire.SetFields).Fields)
+	x.a.Close()
+	require.Empty(t, x.sent())
+}
