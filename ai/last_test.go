@@ -43,6 +43,86 @@ func (p *PurseAI) OnDelete(ctx context.Context) error {
 // OnDisable is called when it is unloaded.
 func (p *PurseAI) OnDisable() { p.Label = "asleep" }
 
+// ScrollAI takes its time when it goes.
+type ScrollAI struct {
+	Purse
+	r    *ai.Repository
+	wait func(ctx context.Context) error
+}
+
+// OnDelete waits, and then writes what depends on what was there before.
+func (p *ScrollAI) OnDelete(ctx context.Context) error {
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	p.Gold *= 2
+	return nil
+}
+
+// The next life of an object begins behind the last words of the one before, whoever begins it, and however long OnDelete
+// takes: so neither overwrites the other's writes (K6, K7, rule 131).
+func TestK7NextLifeWaitsForTheLastWords(t *testing.T) {
+	c := testcluster.New(t)
+	var r *ai.Repository
+	leaving := make(chan struct{}, 1)
+	finish := make(chan struct{})
+	registry := do.NewRegistry()
+	require.NoError(t, registry.Behave(func() *ScrollAI {
+		return &ScrollAI{r: r, wait: func(ctx context.Context) error {
+			leaving <- struct{}{}
+			return r.Offload(ctx, "think", func() error { <-finish; return nil })
+		}}
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var err error
+	r, err = ai.Connect(ctx, ai.Config{Director: c.Director, Registry: registry, Name: "one", Log: c.Log, Timeout: time.Minute})
+	require.NoError(t, err)
+	c.Run(r.Run)
+	other := connect(t, c, "other")
+	id := purses(t, other, 10)[0]
+	on(t, r, func(ctx context.Context) error {
+		p, err := ai.Activate[ScrollAI](ctx, r, id, ai.Place{})
+		require.NoError(t, err)
+		p.Gold = 11 // and nobody saves it
+		return p.Delete()
+	})
+	<-leaving
+	on(t, other, func(ctx context.Context) error {
+		here, err := other.IsActive(ctx, id)
+		require.False(t, here)
+		return err
+	})
+	begun := make(chan struct{})
+	lives := make(chan int64, 1)
+	require.NoError(t, other.Do(func(ctx context.Context) error {
+		close(begun)
+		p, err := ai.Activate[Purse](ctx, other, id, ai.Place{})
+		if err != nil {
+			return err
+		}
+		lives <- p.Gold
+		p.Gold += 100
+		return p.Commit(ctx)
+	}))
+	<-begun
+	on(t, other, func(ctx context.Context) error { // behind Activate, and answered before it
+		_, err := other.IsActive(ctx, id)
+		return err
+	})
+	require.Empty(t, lives, "it waits")
+	close(finish)
+	require.EqualValues(t, 22, <-lives)
+	require.Eventually(t, func() (ok bool) {
+		on(t, other, func(ctx context.Context) error {
+			row, err := ai.Load[Purse](ctx, other, id)
+			ok = row.Object.Gold == 122
+			return err
+		})
+		return ok
+	}, time.Minute, 5*time.Millisecond, "the last words do not come behind what the next life wrote")
+}
+
 // A player vanishes: what the AI had not saved, and what its OnDelete still sets, is in the row (K6, K7).
 func TestK7LastChangesAreWritten(t *testing.T) {
 	c := testcluster.New(t)

@@ -51,6 +51,7 @@ var noRequests = map[string]string{
 	"AskHeld":      "has no other answer than the entries",
 	"AskChildren":  "between States",
 	"AskAIEntered": "between States",
+	"LastWord":     "an answer itself",
 	"Freeze":       "of a transaction, answered by Frozen",
 	"Thaw":         "of a transaction, answered by Thawed",
 }

@@ -32,6 +32,9 @@ type Config struct {
 	CallTimeout time.Duration
 	// ProbeTimeout is how long a move waits for word about the chain of its parents in other States; default 5 s.
 	ProbeTimeout time.Duration
+	// LastWord is how long what others want of an object of the database that went waits for its AI to write what that
+	// still has; default 6 s, a second more than OnDelete has. Below 0 nothing waits.
+	LastWord time.Duration
 	// IdleUnload takes an object that has a row, no children and no session as its owner out of memory when no message
 	// was sent to it for as long; 0: never.
 	IdleUnload time.Duration
@@ -73,6 +76,9 @@ func (c Config) withDefaults() Config {
 			*d.value = d.zero
 		}
 	}
+	if c.LastWord == 0 {
+		c.LastWord = 6 * time.Second
+	}
 	if c.MaxCommits <= 0 {
 		c.MaxCommits = 1 << 16
 	}
@@ -94,6 +100,7 @@ type configText struct {
 	MaxParked                   int
 	MaxCommits                  int           `json:",omitempty"`
 	Idle                        time.Duration `json:",omitempty"`
+	Word                        time.Duration `json:",omitempty"`
 }
 
 // Text is the Config as ParseConfig reads it, for the header of a recording: a State made of it does the same again.
@@ -101,7 +108,7 @@ func (c Config) Text() string {
 	t := configText{
 		Instance: c.Instance, Partitions: c.Partitions, Epoch: c.Epoch, NoDatabase: c.NoDatabase,
 		Write: c.WriteInterval, Answer: c.AnswerTimeout, Digest: c.DigestInterval, Call: c.CallTimeout, Probe: c.ProbeTimeout, MaxParked: c.MaxParked,
-		MaxCommits: c.MaxCommits, Idle: c.IdleUnload,
+		MaxCommits: c.MaxCommits, Idle: c.IdleUnload, Word: c.LastWord,
 	}
 	if c.Schema != nil {
 		t.Schema = string(c.Schema.Text())
@@ -122,7 +129,7 @@ func ParseConfig(text string) (Config, error) {
 	c := Config{
 		Instance: t.Instance, Partitions: t.Partitions, Epoch: t.Epoch, NoDatabase: t.NoDatabase,
 		WriteInterval: t.Write, AnswerTimeout: t.Answer, DigestInterval: t.Digest, CallTimeout: t.Call, ProbeTimeout: t.Probe, MaxParked: t.MaxParked,
-		MaxCommits: t.MaxCommits, IdleUnload: t.Idle,
+		MaxCommits: t.MaxCommits, IdleUnload: t.Idle, LastWord: t.Word,
 	}
 	if t.Schema != "" {
 		schema, err := do.ParseSchema([]byte(t.Schema))

@@ -50,6 +50,7 @@ func (s *State) remove(o *object, from do.Channel, how removal, out *wire.Outbox
 	delete(s.objects, o.id)
 	if w := o.writer(); w != nil {
 		s.retire(w)
+		s.bid(o, out)
 	} else {
 		s.ghosts.add(o.id)
 	}
@@ -136,6 +137,7 @@ func (s *State) deleteAIObjects(m *wire.Message, b *wire.DeleteAIObjects, out *w
 			s.remove(o, m.From, removal{tellParent: true}, out)
 		}
 	}
+	s.endFarewells(b.AI, out)
 	s.done(r, nil, out)
 	return nil
 }

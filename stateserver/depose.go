@@ -42,6 +42,13 @@ func (s *State) depose(out *wire.Outbox) {
 		s.melt(p, f, false, 0, out)
 		s.releaseFrozen(p, out)
 	}
+	for _, f := range s.parted {
+		f.over = true
+		for i := range f.queue {
+			_ = s.refuseAll(&f.queue[i], out)
+		}
+	}
+	s.farewells, s.parted = nil, nil
 	for len(s.deadlines.list) > 0 {
 		s.end(s.deadlines.list[0], wire.CodeUnknown, out)
 	}

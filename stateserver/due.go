@@ -26,6 +26,9 @@ func (s *State) Next() int64 {
 	if s.cfg.IdleUnload > 0 && len(s.writers) > 0 {
 		at(s.nextIdle)
 	}
+	if len(s.parted) > 0 {
+		at(s.parted[0].until)
+	}
 	for _, f := range s.frosts {
 		if !f.asked {
 			at(f.at + int64(s.cfg.AnswerTimeout))
@@ -42,5 +45,6 @@ func (s *State) Next() int64 {
 	return next
 }
 
-// Idle reports whether nothing is to be written and no word of the database is awaited.
-func (s *State) Idle() bool { return len(s.dirty)+len(s.requests)+len(s.frosts) == 0 }
+// Idle reports whether nothing is to be written, and no word of the database or of an AI about what goes with it is
+// awaited.
+func (s *State) Idle() bool { return len(s.dirty)+len(s.requests)+len(s.frosts)+len(s.farewells) == 0 }

@@ -88,11 +88,11 @@ func (s *State) thaw(b *wire.Thaw, out *wire.Outbox) {
 		if f := p.frosts[b.DO]; f != nil && f.tx == b.Tx {
 			s.melt(p, f, b.Committed, b.Row, out)
 		} else {
-			p.queue = slices.DeleteFunc(p.queue, func(m wire.Message) bool {
-				order, ok := m.Body.(*wire.Freeze)
-				return ok && order.Tx == b.Tx && order.DO == b.DO
-			})
+			p.queue = slices.DeleteFunc(p.queue, func(m wire.Message) bool { return freezes(&m, b) })
 		}
+	}
+	if f := s.farewells[b.DO]; f != nil {
+		f.forgetFreeze(b)
 	}
 	out.SendTo(database, s.self, &wire.Thawed{Tx: b.Tx, DO: b.DO})
 	if p != nil {

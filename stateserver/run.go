@@ -126,6 +126,9 @@ func (s *Server) Run(ctx context.Context) error {
 			end := time.NewTimer(s.options.Grace)
 			defer end.Stop()
 			stop, grace = nil, end.C
+			if err := s.take(); err != nil { // the last of those who went before
+				return fmt.Errorf("stateserver: %w", err)
+			}
 		case <-grace:
 			s.options.Log.Error("not everything was written before the end", "err", ErrStopped, "objects", s.metrics.Dirty.Load())
 			return nil

@@ -40,15 +40,18 @@ type stage struct {
 	out    scenario.Transcript
 	states []*State
 	now    time.Duration
-	asked  []wire.Message // of the database, unanswered
+	asked  []wire.Message              // of the database, unanswered
+	words  map[do.ID]*wire.AskLastWord // of AIs, unanswered
 }
 
 func newStage(t *testing.T) *stage {
-	s := &stage{t: t, world: scenario.NewWorld(readSchema(t, "testdata/world.dc")), net: &scenario.Net{}}
+	s := &stage{t: t, world: scenario.NewWorld(readSchema(t, "testdata/world.dc")), net: &scenario.Net{}, words: map[do.ID]*wire.AskLastWord{}}
 	s.out.Printer = s.world.Printer
 	s.net.Print = func(m wire.Message) {
 		s.out.Add(m)
-		switch m.Body.(type) {
+		switch b := m.Body.(type) {
+		case *wire.AskLastWord:
+			s.words[b.DO] = b
 		case *wire.Frozen, *wire.Thawed: // what the database said is answered so, and it does not answer again
 			return
 		}
@@ -133,6 +136,8 @@ func (s *stage) do(cmd *scenario.Command) error {
 	case "release":
 		s.net.Release(s.net.Member(cmd.Word(0)))
 		return nil
+	case "lastword":
+		return s.lastWord(cmd)
 	case "db":
 		return s.db(cmd)
 	case "schema":
@@ -245,6 +250,26 @@ func (s *stage) transaction(cmd *scenario.Command) error {
 	}
 	m.Body = b
 	s.net.Send(m)
+	return nil
+}
+
+// lastWord is what an AI says that was asked for it: lastword avatar1 from=ai1, or of an earlier life.
+func (s *stage) lastWord(cmd *scenario.Command) error {
+	id := s.world.ID(cmd.Word(0))
+	asked := s.words[id]
+	if asked == nil {
+		return fmt.Errorf("nobody asked for it")
+	}
+	by, _ := cmd.Get("from")
+	from, err := s.world.Channel(by)
+	if err != nil {
+		return err
+	}
+	b := &wire.LastWord{DO: id, Version: asked.Version}
+	if cmd.Has("earlier") {
+		b.Version.Inc--
+	}
+	s.net.Send(wire.Message{To: []do.Channel{do.ObjectChannel(id)}, From: from, Body: b})
 	return nil
 }
 

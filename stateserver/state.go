@@ -50,7 +50,9 @@ type State struct {
 	parked     map[do.ID]*parking
 	orphaned   []*parking // whose object went: released at the end of the Step
 	ghosts     ghosts
-	frosts     []*frost // held still by transactions, oldest first
+	farewells  map[do.ID]*farewell // objects whose AI has a last word to say
+	parted     []*farewell         // the same, oldest first; ended ones may be among them, not in front
+	frosts     []*frost            // held still by transactions, oldest first
 
 	// The database.
 	writers   map[do.ID]*writer
@@ -143,6 +145,9 @@ func (s *State) Counters() Counters {
 	for _, p := range s.parked {
 		c.Parked += uint64(len(p.queue))
 	}
+	for _, f := range s.farewells {
+		c.Parked += uint64(len(f.queue))
+	}
 	c.Dirty, c.WriteLag = s.lag()
 	return c
 }
@@ -155,6 +160,11 @@ func (s *State) Step(m wire.Message, out *wire.Outbox) error {
 	}
 	if s.cfg.IdleUnload > 0 {
 		s.use(&m)
+	}
+	if len(s.farewells) > 0 {
+		if f := s.heldBack(&m); f != nil {
+			return s.holdBack(f, &m, out)
+		}
 	}
 	if len(s.parked) > 0 {
 		if p := s.park(&m); p != nil {
@@ -249,6 +259,8 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 		return s.setOwner(m, b, out)
 	case *wire.GetOwner:
 		return s.getOwner(m, b, out)
+	case *wire.LastWord:
+		s.lastWord(b, out)
 	case *wire.AskAIEntered:
 		s.sayEntered(b.Root, b.DOs, b.AI, out)
 	case *wire.AskHeld:
@@ -291,7 +303,7 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 	// What others say to audiences that a State happens to share.
 	// Requests to the database whose answers a lost link took end by their time-out.
 	case *wire.ChannelsAdded, *wire.CallReply, *wire.DBChanged, *wire.Update, *wire.Deleted, *wire.EnterLocation,
-		*wire.EnterAI, *wire.EnterOwner, *wire.ChangingOwner, *wire.Digest, *wire.HeldDigest, *wire.AIEntered:
+		*wire.EnterAI, *wire.EnterOwner, *wire.ChangingOwner, *wire.Digest, *wire.HeldDigest, *wire.AIEntered, *wire.AskLastWord:
 
 	default:
 		return s.unexpected(m, out)
@@ -323,6 +335,7 @@ func (s *State) tick(now int64, out *wire.Outbox) {
 	s.expireRequests(out)
 	s.expireMotions(out)
 	s.askOutcomes(out)
+	s.expireFarewells(out)
 	s.unloadIdle(out)
 	s.writeDue(out)
 	s.digestsDue(out)

@@ -95,6 +95,8 @@ const (
 	TypeChildrenKnown           Type = 5021
 	TypeAskChildren             Type = 5022
 	TypeAskAIEntered            Type = 5023
+	TypeAskLastWord             Type = 5024
+	TypeLastWord                Type = 5025
 	TypeFreeze                  Type = 5040
 	TypeFrozen                  Type = 5041
 	TypeThaw                    Type = 5042
@@ -228,6 +230,8 @@ var messages = []spec{
 	{5021, "ChildrenKnown", "state server of the parent", "who sent ChildrenHere", func() Body { return new(ChildrenKnown) }},
 	{5022, "AskChildren", "state server of the parent, after a lost link", "the first of the objects", func() Body { return new(AskChildren) }},
 	{5023, "AskAIEntered", "state server of the parent", "the first of the objects", func() Body { return new(AskAIEntered) }},
+	{5024, "AskLastWord", "state server", "the AI of an object that went", func() Body { return new(AskLastWord) }},
+	{5025, "LastWord", "AI", "the object", func() Body { return new(LastWord) }},
 	{5040, "Freeze", "database", "the object", func() Body { return new(Freeze) }},
 	{5041, "Frozen", "state server", "control database", func() Body { return new(Frozen) }},
 	{5042, "Thaw", "database", "the object", func() Body { return new(Thaw) }},

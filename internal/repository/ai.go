@@ -64,7 +64,7 @@ func NewAI(cfg Config, ac AIConfig) *AI {
 	}
 	a.setup(cfg, a)
 	a.last = &a.lasts
-	a.lasts = lastWrites{a: a, byID: make(map[do.ID]*leaving), flying: make(map[uint32]*leaving)}
+	a.lasts = lastWrites{a: a, byID: make(map[do.ID]*leaving), flying: make(map[uint32]*leaving), words: make(map[do.ID]do.Version)}
 	return a
 }
 
@@ -229,6 +229,8 @@ func (a *AI) dispatch(m wire.Message) {
 		a.hearZones(b)
 	case *wire.ZoneEntries:
 		a.hearEntries(b)
+	case *wire.AskLastWord:
+		a.lasts.ask(b)
 	case *wire.AIEntered:
 		a.hearAIEntered(b)
 	case *wire.Digest:

@@ -18,7 +18,8 @@ import (
 type lastWrites struct {
 	a      *AI
 	byID   map[do.ID]*leaving
-	flying map[uint32]*leaving // by the context of what is on its way
+	flying map[uint32]*leaving  // by the context of what is on its way
+	words  map[do.ID]do.Version // of objects that a State keeps for what is still to be written: the life that ended
 }
 
 // leaving is what is still to be written of one object, and who waits for that.
@@ -101,6 +102,7 @@ func (x *lastWrites) goOn(l *leaving) {
 		x.wake(&l.commits, nil)
 		if l.handlers <= 0 {
 			delete(x.byID, l.id)
+			x.say(l.id)
 			x.wake(&l.next, nil)
 		}
 	}
@@ -194,6 +196,22 @@ func (x *lastWrites) wait(ctx context.Context, id do.ID) error {
 	l.next = append(l.next, w)
 	_, err = x.a.await(w, x.a.deadline(ctx))
 	return err
+}
+
+// ask is a State's question whether all was written of an object that went.
+func (x *lastWrites) ask(b *wire.AskLastWord) {
+	x.words[b.DO] = b.Version
+	if x.byID[b.DO] == nil {
+		x.say(b.DO)
+	}
+}
+
+// say answers it when that is so.
+func (x *lastWrites) say(id do.ID) {
+	if v, asked := x.words[id]; asked {
+		delete(x.words, id)
+		x.a.send(do.ObjectChannel(id), &wire.LastWord{DO: id, Version: v})
+	}
 }
 
 // fail gives up: the cluster is lost for good.
