@@ -62,6 +62,16 @@ type inField struct {
 	rated     bool
 }
 
+// overtake notes a latest set that was refused, so that no older one is taken after it: its client went back to what was
+// acknowledged before, and does not wait for an older one any more.
+func (in *inField) overtake(serial uint16) {
+	if in.hasSerial && !newer(serial, in.serial) {
+		return
+	}
+	in.acked = in.acked || !in.hasSerial // an older one may be under way
+	in.hasSerial, in.serial = true, serial
+}
+
 // holds reports whether the client has the object, seen or owned.
 func (g *grip) holds() bool { return g.view >= 0 || g.owned }
 

@@ -113,6 +113,9 @@ func (s *State) clientSetLatest(t *session, f *wire.ClientSetLatest, datagram bo
 		return
 	}
 	if v.code != 0 {
+		if v.code == wire.CodeRate && to.g != nil {
+			to.g.field(f.Field).overtake(f.Serial)
+		}
 		s.refuseSerial(t, &to, f.Serial, v)
 		return
 	}
@@ -127,6 +130,7 @@ func (s *State) clientSetLatest(t *session, f *wire.ClientSetLatest, datagram bo
 	}
 	// Only now: one that was overtaken may have been true where the object was before.
 	if v := s.checkStandAt(&to, f.Field, f.Value); !v.ok() {
+		in.overtake(f.Serial)
 		s.refuseSerial(t, &to, f.Serial, v)
 		return
 	}

@@ -58,7 +58,12 @@ func (s *State) move(o *object, to do.Location, from do.Channel, out *wire.Outbo
 		o.told()
 	}
 	o.arrived = o.n
-	out.Send(s.audience(do.At(old), o.ai, o.owner(), s.foreignParent(left), s.foreignParent(o.place)), from, o.changing(to, old))
+	watchers := do.At(old)
+	if old.IsZero() {
+		// Nobody watches nowhere; but who follows what is on it, and looks at what is around it, hears there that it comes.
+		watchers = do.Children(o.id)
+	}
+	out.Send(s.audience(watchers, o.ai, o.owner(), s.foreignParent(left), s.foreignParent(o.place)), from, o.changing(to, old))
 	s.heardMove(o)
 	if left != nil {
 		s.leave(o, left, at, entered, out)

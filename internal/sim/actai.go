@@ -20,8 +20,10 @@ func (a *actor) actAI() {
 			a.removeSomething()
 		case n < 15:
 			a.moveInCircles()
-		case n < 30:
+		case n < 29:
 			a.moveSomething()
+		case n < 33:
+			a.laySomething()
 		case n < 50:
 			a.setSomething()
 		case n < 58:

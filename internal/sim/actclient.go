@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
 	"github.com/otpd/otpd/internal/repository"
 	"github.com/otpd/otpd/wire"
@@ -21,11 +20,13 @@ func (c *actor) actClient() {
 			return
 		}
 		switch n := c.w.rand.IntN(1000); {
-		case n < 220:
+		case n < 70 || len(c.follows) == 0 && n < 300:
+			c.follow()
+		case n < 240:
 			c.lookAround()
 		case n < 420:
 			c.setSeen()
-		case n < 560:
+		case n < 590:
 			c.setLatest()
 		case n < 740:
 			c.walk()
@@ -93,7 +94,7 @@ func (c *actor) lookAround() {
 		if pending {
 			c.w.count.PendingRemoved++
 		}
-		if c.w.chance(30) {
+		if c.w.chance(30) && !parent.IsZero() {
 			h, err := c.client.AddInterest(parent, zones...)
 			c.attempt("interest again", err)
 			if err == nil {
@@ -106,9 +107,10 @@ func (c *actor) lookAround() {
 	if pending {
 		c.w.count.PendingAltered++
 	}
-	if parent, _ := h.Where(); c.w.chance(50) {
+	if parent, _ := h.Where(); c.w.chance(50) && !parent.IsZero() {
 		at.Parent = parent
 	}
+	delete(c.follows, h)
 	c.attempt("alter interest", h.Alter(at.Parent, c.w.someZones()...))
 }
 
@@ -165,40 +167,6 @@ func (c *actor) setSeen() {
 		}
 		c.attempt("save", x.Save())
 	}
-}
-
-// setLatest moves about within a zone.
-func (c *actor) setLatest() {
-	x, ok := c.seen(ownAvatar).(*avatarCL)
-	if !ok {
-		return
-	}
-	for range 1 + c.w.rand.IntN(3) {
-		x.Pos = Vec{float32(c.w.rand.IntN(100)), 2}
-		if c.w.chance(40) {
-			x.Look = uint16(c.w.rand.IntN(360))
-		}
-		c.attempt("save", x.Save())
-	}
-}
-
-// walk moves an avatar to another zone, or somewhere else.
-func (c *actor) walk() {
-	x, ok := c.seen(ownAvatar).(*avatarCL)
-	if !ok {
-		return
-	}
-	to := c.w.somewhere()
-	if at := x.Location(); !at.IsZero() && c.w.chance(60) {
-		to = do.Location{Parent: at.Parent, Zone: do.Zone(c.w.rand.IntN(zones))}
-	}
-	if to.Parent == x.ID() {
-		return // what the agent ejects for
-	}
-	if c.w.chance(50) {
-		x.HP = int16(c.w.rand.IntN(101))
-	}
-	c.attempt("walk", x.Move(to))
 }
 
 func (c *actor) talk() {

@@ -31,6 +31,7 @@ type actor struct {
 	dialled  int
 	entering bool // its login is under way
 	handles  []*repository.Handle
+	follows  map[*repository.Handle]followed
 	granted  map[do.ID]bool // objects whose Secret it may set
 
 	generated, ended int // lives of objects
@@ -144,13 +145,16 @@ func (a *actor) serve() {
 func (a *actor) found(id do.ID) {
 	p := do.New[placeAI]()
 	p.life.p, p.Name = a, "root"
+	a.w.places[id] = true
 	if a.w.trace.names[id] == "" {
 		a.w.name(id, "root")
 		a.w.ids = append(a.w.ids, id)
 	}
 	if err := a.ai.Create(p, repository.Place{ID: id}); err != nil {
 		a.w.note(a.name, "cannot found %s: %v", a.w.nameOf(id), err)
+		return
 	}
+	a.lay(p)
 }
 
 // create makes an object and gives it a name.
@@ -223,7 +227,9 @@ func (c *actor) dial() {
 	c.client = repository.NewClient(c.config(do.SideClient), repository.ClientConfig{Datagrams: c.w.chance(80)})
 	c.conn = &conn{w: c.w, agent: a, who: c, session: id}
 	c.conn.view = view{c: c.conn}
+	c.conn.written = written{c: c.conn, aliases: map[uint32]do.ID{}, owned: map[do.ID]bool{}, heading: map[do.ID]do.Location{}}
 	c.entering, c.handles, c.generated, c.ended, c.granted = false, nil, 0, 0, map[do.ID]bool{}
+	c.follows = map[*repository.Handle]followed{}
 	a.conns[id] = c.conn
 	datagrams := c.w.chance(80)
 	opened := c.conn
@@ -318,11 +324,18 @@ const zones = 4
 
 // somewhere draws a location: below a root mostly, below anything else now and then.
 func (w *world) somewhere() do.Location {
-	z := do.Zone(w.rand.IntN(zones))
 	if len(w.ids) == 0 || w.chance(50) {
-		return do.Location{Parent: do.WellKnown(10 + uint64(w.rand.IntN(2))), Zone: z}
+		return w.below(do.WellKnown(10 + uint64(w.rand.IntN(2))))
 	}
-	return do.Location{Parent: w.someone(), Zone: z}
+	return w.below(w.someone())
+}
+
+// below draws a zone below a parent, often one of its cells.
+func (w *world) below(parent do.ID) do.Location {
+	if g := w.told.latest(parent).grid; g.Cols > 0 && w.chance(60) {
+		return do.Location{Parent: parent, Zone: g.Start + do.Zone(w.rand.IntN(int(g.Cols*g.Rows)))}
+	}
+	return do.Location{Parent: parent, Zone: do.Zone(w.rand.IntN(zones))}
 }
 
 // someone draws an id, a young one more often than an old one.

@@ -16,11 +16,17 @@ func (a *actor) makePlace(at repository.Place) {
 	p := do.New[placeAI]()
 	p.life.p, p.Name = a, "place"
 	if !a.w.chance(30) {
-		a.create(p, at, "place")
+		if a.create(p, at, "place") {
+			a.w.places[p.ID()] = true
+			if a.w.chance(40) && !at.NoAI {
+				a.lay(p)
+			}
+		}
 		return
 	}
 	at.ID = do.NewID(do.Partition(a.w.rand.IntN(partitions)+1), a.w.now/ms, a.w.rand.Uint64())
 	a.w.name(at.ID, "place")
+	a.w.places[at.ID] = true
 	a.w.ids = append(a.w.ids, at.ID)
 	for range 1 + a.w.rand.IntN(3) {
 		v := do.New[avatarAI]()

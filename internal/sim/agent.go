@@ -30,7 +30,8 @@ type conn struct {
 	unread  uint32 // bytes that the agent wrote and the client did not read
 	closed  bool
 
-	view view // what the client was told
+	view    view    // what the client was told
+	written written // what the agent wrote, of which some is under way
 }
 
 // step gives the agent a message, and sends what it caused.
@@ -65,6 +66,7 @@ func (a *agent) flush() {
 // write carries what the agent wrote.
 func (c *conn) write(o *clientagent.Out) {
 	if len(o.Stream) > 0 {
+		c.written.stream(o.Stream)
 		c.deliver(bytes.Clone(o.Stream))
 	}
 	begin := 0

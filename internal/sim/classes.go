@@ -16,11 +16,13 @@ import (
 // Vec is a place on a plane.
 type Vec struct{ X, Y float32 }
 
-// Place is what other things are in.
+// Place is what other things are in. It may have a grid, and ways out of it.
 type Place struct {
 	do.Object
-	Name  string `do:"required,broadcast,airecv,clsend,max=16"`
-	Light uint8  `do:"ram,broadcast,clsend,airecv"`
+	Name   string    `do:"required,broadcast,airecv,clsend,max=16"`
+	Light  uint8     `do:"ram,broadcast,clsend,airecv"`
+	Ground do.Grid   `do:"required,broadcast,airecv,grid"`
+	Doors  []do.Edge `do:"required,broadcast,airecv,edges"`
 }
 
 // Avatar has a field of each kind of audience, and is what the database keeps.
@@ -28,7 +30,7 @@ type Avatar struct {
 	do.Object
 	Name   string                  `do:"required,db,broadcast,airecv,clsend,max=16"`
 	HP     int16                   `do:"required,broadcast,airecv,ownsend,min=0,max=100,default=100"`
-	Pos    Vec                     `do:"ram,broadcast,ownsend,airecv,latest"`
+	Pos    Vec                     `do:"ram,broadcast,ownsend,airecv,latest,position"`
 	Look   uint16                  `do:"ram,broadcast,ownsend,airecv,latest"`
 	Gold   int64                   `do:"required,db,ownrecv,airecv"`
 	Mood   string                  `do:"ram,broadcast,clsend,airecv,max=16"`

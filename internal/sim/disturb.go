@@ -101,6 +101,11 @@ func (w *world) killState(i int) {
 		}
 	}
 	w.net.leave(s.participant)
+	for _, id := range w.ids {
+		if slices.Contains(shardPartitions[i], id.Partition()) {
+			w.told.gone(id)
+		}
+	}
 	w.after(w.within(second), func() {
 		if err := w.buildShard(i); err != nil {
 			w.problem("state %d: %v", i+1, err)

@@ -204,6 +204,8 @@ func (s *situations) covers(l do.Location) bool {
 // observeSent looks at every message that is sent.
 func (w *world) observeSent(from *participant, m wire.Message) {
 	s := &w.watch
+	w.observeMove(from, m)
+	w.told.observe(m)
 	switch b := m.Body.(type) {
 	case *wire.GetZonesObjects:
 		s.openings = append(s.openings, asking{question{m.From, b.Context}, b.Parent, b.Zones})

@@ -67,6 +67,12 @@ type Counters struct {
 	Unique               int // sets of unique values that were accepted
 	SwapsDone            int // bundles over two objects
 	DatabaseAway         int
+	Followed             int // handles that follow an object
+	CellsCrossed         int // by objects that are followed, on a grid
+	GridsChanged         int // while somebody followed over them
+	EdgesChanged         int
+	ThroughDoors         int // moves of clients out of or into a zone with edges
+	WaysRefused          int // moves and positions of clients that grid or edges do not let through
 }
 
 // Table is the counters by name, in the order in which people read them.
@@ -104,6 +110,12 @@ func (c *Counters) Table() []Count {
 		{"unique values set", c.Unique, true},
 		{"bundles over two objects", c.SwapsDone, true},
 		{"failures of the database", c.DatabaseAway, true},
+		{"handles that follow", c.Followed, true},
+		{"cells crossed while followed", c.CellsCrossed, true},
+		{"grids changed while followed over", c.GridsChanged, true},
+		{"edges changed while followed over", c.EdgesChanged, true},
+		{"moves through edges", c.ThroughDoors, true},
+		{"ways and positions refused", c.WaysRefused, true},
 	}
 }
 
@@ -148,6 +160,12 @@ func (c *Counters) Add(o Counters) {
 	c.Unique += o.Unique
 	c.SwapsDone += o.SwapsDone
 	c.DatabaseAway += o.DatabaseAway
+	c.Followed += o.Followed
+	c.CellsCrossed += o.CellsCrossed
+	c.GridsChanged += o.GridsChanged
+	c.EdgesChanged += o.EdgesChanged
+	c.ThroughDoors += o.ThroughDoors
+	c.WaysRefused += o.WaysRefused
 }
 
 // Run simulates one cluster. An error wraps ErrInvariant and has the problems; the report is there in any case.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -206,13 +207,39 @@ func (w *world) judgeClient(t truth, c *actor) {
 		return
 	}
 	covered := map[do.Location]bool{}
+	me := do.Session(c.conn.session)
 	for _, h := range c.client.Handles() {
+		if f, ok := c.follows[h]; ok {
+			w.coverFollowed(t, c, covered, h, f)
+			continue
+		}
 		cover(covered, h)
 	}
 	if c.client.SessionState() != wire.StateEstablished {
 		clear(covered)
 	}
-	w.judgeView(t, c, covered, do.Session(c.conn.session), func(stateserver.Scanned) bool { return false })
+	w.judgeView(t, c, covered, me, func(stateserver.Scanned) bool { return false })
+}
+
+// coverFollowed adds what a handle that follows covers.
+func (w *world) coverFollowed(t truth, c *actor, covered map[do.Location]bool, h *repository.Handle, f followed) {
+	if _, err := h.Done(); refused(err) {
+		return
+	}
+	if owner := t.objects[f.id].Owner; owner != do.Session(c.conn.session) {
+		w.problem("%s follows %s, which it does not own", c.name, w.nameOf(f.id))
+		return
+	}
+	for _, id := range t.ids {
+		if l := t.objects[id].Location; !covered[l] && sees(t, f.id, f.outer, l) {
+			covered[l] = true
+		}
+	}
+}
+
+// refused reports whether an operation on an interest had no effect.
+func refused(err error) bool {
+	return errors.Is(err, wire.CodeDenied) || errors.Is(err, wire.CodeGone) || errors.Is(err, wire.CodeOverload)
 }
 
 func cover(covered map[do.Location]bool, h interface {

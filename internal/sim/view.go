@@ -17,6 +17,8 @@ type view struct {
 	waits   map[wait]int // requests without their answer
 	order   []wait
 	adds    map[uint32]added          // interests that are being opened, by context
+	asks    map[do.Location]bool      // everything that it ever opened an interest in
+	follows []follows                 // everything that it ever followed
 	meant   map[string]map[do.ID]bool // objects that the client meant by each set of fields that it sent
 }
 
@@ -25,6 +27,36 @@ type added struct {
 	at     int64
 	parent do.ID
 	zones  []do.Zone
+	follow followed // or what it follows
+}
+
+// covers reports whether the interest covers a location; moved is since when that is so at least.
+func (a *added) covers(w *world, l do.Location) (ok bool, moved int64) {
+	if a.follow.id.IsZero() {
+		return a.parent == l.Parent && slices.Contains(a.zones, l.Zone), 0
+	}
+	s := &steady{c: &w.told}
+	ok = sees(s, a.follow.id, a.follow.outer, l)
+	return ok, s.moved
+}
+
+// follows is a wish to follow.
+type follows struct {
+	followed
+	context uint32
+}
+
+// wants notes a wish to follow.
+func (v *view) wants(f *wire.ClientFollow) {
+	alias, _ := f.Ref.Alias()
+	if a := v.aliases[alias]; a != nil {
+		x := followed{a.id, int(f.Outer)}
+		if v.adds == nil {
+			v.adds = map[uint32]added{}
+		}
+		v.adds[f.Context] = added{at: v.c.w.now, follow: x}
+		v.follows = append(v.follows, follows{x, f.Context})
+	}
 }
 
 // aliased is what an alias means to the client.
@@ -73,9 +105,18 @@ func (v *view) asked(b []byte) {
 			if v.adds == nil {
 				v.adds = map[uint32]added{}
 			}
-			v.adds[f.Context] = added{w.now, f.Parent, f.Zones}
+			v.adds[f.Context] = added{at: w.now, parent: f.Parent, zones: f.Zones}
+			if v.asks == nil {
+				v.asks = map[do.Location]bool{}
+			}
+			for _, z := range f.Zones {
+				v.asks[do.Location{Parent: f.Parent, Zone: z}] = true
+			}
 		case *wire.ClientRemoveInterest:
 			v.book("interest", f.Context, 1)
+		case *wire.ClientFollow:
+			v.book("interest", f.Context, 1)
+			v.wants(f)
 		}
 	}
 }
@@ -190,12 +231,18 @@ func (v *view) frame(f wire.Frame) {
 		v.book("set", f.Context, -1)
 	case *wire.ClientRefused:
 		v.book("set", f.Context, -1)
+		if f.Code == wire.CodePlace {
+			v.c.w.count.WaysRefused++
+		}
 	case *wire.ClientReply:
 		v.book("call", f.Call, -1)
 	case *wire.ClientInterestDone:
 		v.book("interest", f.Context, -1)
 		if f.Code == wire.CodeOK {
 			v.opened(f.Context)
+			if !v.adds[f.Context].follow.id.IsZero() {
+				v.c.w.count.Followed++
+			}
 		}
 	}
 }
@@ -214,7 +261,10 @@ func (v *view) opened(context uint32) {
 	}
 	for _, id := range w.ids {
 		p, ok := w.watch.present[id]
-		if !ok || p.since >= a.at-arriving || p.at.Parent != a.parent || !slices.Contains(a.zones, p.at.Zone) {
+		if !ok || p.since >= a.at-arriving {
+			continue
+		}
+		if covered, moved := a.covers(w, p.at); !covered || moved >= a.at-arriving {
 			continue
 		}
 		if alias := v.aliases[v.aliasOf(id)]; alias == nil || !alias.seen && !alias.owned {

@@ -44,11 +44,13 @@ type world struct {
 	stored  []do.ID // what the database has
 	pledged map[pledgeKey]int64
 	tied    map[tie]bool // session objects
+	places  map[do.ID]bool
 	playing bool
 	mild    bool // nothing is slow or lost any more
 
 	ledger   ledger
 	watch    situations
+	told     chronicle
 	trace    trace
 	named    map[string]int
 	count    Counters
@@ -93,11 +95,13 @@ func newWorld(seed uint64, opts Options) (*world, error) {
 	w := &world{
 		opts: opts, rand: rand.New(rand.NewPCG(seed, 0x6f747064)), hash: sha256.New(), playing: true,
 		pledged: map[pledgeKey]int64{}, tied: map[tie]bool{}, named: map[string]int{},
+		places: map[do.ID]bool{},
 	}
 	w.now = epoch
 	w.trace.names = map[do.ID]string{gateID: "gate"}
 	w.net = network{w: w, table: messagedirector.NewTable(seed), hosted: map[*participant][]do.Range{}}
 	w.ledger.w, w.watch.w, w.watch.present = w, w, map[do.ID]presence{}
+	w.told = chronicle{w: w, lands: map[do.ID][]landSince{}, stays: map[do.ID][]stay{}}
 	var err error
 	if w.game, err = w.registry(); err != nil {
 		return nil, err
@@ -336,11 +340,16 @@ func (w *world) play() {
 	w.playing, w.mild = false, true
 }
 
-// quietFor is how long time goes on after the last action: longer than every time-out, and than two digests.
-const quietFor = 9 * second
+// quietFor is how long time goes on after the actors stop: longer than every time-out, and than two digests, even after
+// the afterword.
+const (
+	quietFor       = 9 * second
+	afterwordAfter = 3 * second
+)
 
 // calm lets the world come to rest.
 func (w *world) calm() {
+	w.after(afterwordAfter, w.afterword)
 	for end := w.now + quietFor; w.now < end && len(w.problems) == 0; {
 		w.step()
 	}

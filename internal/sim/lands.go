@@ -1,0 +1,360 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
+	"github.com/otpd/otpd/wire"
+)
+
+// The zone graph as the simulation knows it: what places say of the zones below them, and where objects are. It is read
+// from the States' memory when all is quiet, and from what they send before that. The walk over it shares no code with the
+// agent or with do.Grid.
+
+// land is what a place says of its zones.
+type land struct {
+	grid  do.Grid
+	doors []do.Edge
+}
+
+// readLand takes over what fields say of the zones below an object of the class.
+func (l land) read(class *do.Class, m fields.Map) (land, error) {
+	for it := m.Iter(); it.Next(); {
+		var err error
+		switch f := class.Field(it.Number()); {
+		case f == nil:
+		case f.Keywords.Has(fields.Grid):
+			l.grid, err = do.ParseGrid(it.Value())
+		case f.Keywords.Has(fields.Edges):
+			l.doors, err = do.ParseEdges(it.Value())
+		}
+		if err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+// cell reports whether a zone is a cell, and which.
+func (l land) cell(z do.Zone) (col, row int, ok bool) {
+	i, cols := int(z)-int(l.grid.Start), int(l.grid.Cols)
+	if i < 0 || i >= cols*int(l.grid.Rows) {
+		return 0, 0, false
+	}
+	return i % cols, i / cols, true
+}
+
+// near reports whether who is in one zone sees the other: the same, or a cell within the radius.
+func (l land) near(from, to do.Zone) bool {
+	if from == to {
+		return true
+	}
+	a, b, ok := l.cell(from)
+	c, d, also := l.cell(to)
+	r := int(l.grid.Radius)
+	return ok && also && a-c <= r && c-a <= r && b-d <= r && d-b <= r
+}
+
+// fits reports whether a position is in a cell, or not much beside it.
+func (l land) fits(z do.Zone, x, y float64) bool {
+	col, row, ok := l.cell(z)
+	g := l.grid
+	half := g.Cell/2 + g.Hysteresis
+	dx := x - (float64(col)+0.5-float64(g.Cols)/2)*g.Cell
+	dy := y - (float64(row)+0.5-float64(g.Rows)/2)*g.Cell
+	return !ok || dx >= -half && dx <= half && dy >= -half && dy <= half
+}
+
+// shut reports whether a zone is entered and left by doors alone, leads whether one of them leads to a location.
+func (l land) shut(z do.Zone) bool {
+	return slices.ContainsFunc(l.doors, func(e do.Edge) bool { return e.From == z })
+}
+
+func (l land) leads(z do.Zone, to do.Location) bool { return slices.Contains(l.ends(z), to) }
+
+func (l land) ends(z do.Zone) (list []do.Location) {
+	for _, e := range l.doors {
+		if e.From == z {
+			list = append(list, e.To)
+		}
+	}
+	return list
+}
+
+// scene is where things are, and what the land is like, at some time.
+type scene interface {
+	where(id do.ID) do.Location
+	land(parent do.ID) land
+}
+
+// sees reports whether who follows an object sees what is at a location.
+func sees(s scene, id do.ID, outer int, l do.Location) bool {
+	at := s.where(id)
+	if at.IsZero() {
+		return false
+	}
+	from := func(stand do.Location) bool {
+		return stand.Parent == l.Parent && s.land(stand.Parent).near(stand.Zone, l.Zone)
+	}
+	if from(at) {
+		return true
+	}
+	for _, e := range s.land(at.Parent).doors {
+		if e.See && e.From == at.Zone && from(e.To) {
+			return true
+		}
+	}
+	for up := s.where(at.Parent); outer > 0 && !up.IsZero(); outer, up = outer-1, s.where(up.Parent) {
+		if from(up) {
+			return true
+		}
+	}
+	return false
+}
+
+// where and land make the truth a scene.
+func (t truth) where(id do.ID) do.Location { return t.objects[id].Location }
+
+func (t truth) land(parent do.ID) land {
+	o, ok := t.objects[parent]
+	if !ok {
+		return land{}
+	}
+	l, err := land{}.read(o.Class, o.Fields)
+	if err != nil {
+		panic(err) // a State has checked it
+	}
+	return l
+}
+
+// chronicle is what the States have said of places and of where objects are, lately.
+type chronicle struct {
+	w     *world
+	lands map[do.ID][]landSince // ascending by time; only looked up
+	stays map[do.ID][]stay
+}
+
+type landSince struct {
+	since int64
+	land  land
+}
+
+type stay struct {
+	since int64
+	at    do.Location
+}
+
+// late is how long an agent may go by what was before, where no message is lost.
+const late = 500 * ms
+
+// noteLand and noteStay add what holds from now on; what nobody can go by any more is forgotten.
+func (c *chronicle) noteLand(id do.ID, l land) {
+	list := append(c.lands[id], landSince{c.w.now, l})
+	for len(list) > 1 && list[1].since < c.w.now-2*late {
+		list = list[1:]
+	}
+	c.lands[id] = list
+}
+
+func (c *chronicle) noteStay(id do.ID, at do.Location) {
+	list := append(c.stays[id], stay{c.w.now, at})
+	for len(list) > 1 && list[1].since < c.w.now-2*late {
+		list = list[1:]
+	}
+	c.stays[id] = list
+}
+
+// observe takes in what a State sends.
+func (c *chronicle) observe(m wire.Message) {
+	switch b := m.Body.(type) {
+	case *wire.EnterLocation:
+		c.enter(&b.Entry)
+	case *wire.EnterOwner:
+		c.enter(&b.Entry)
+	case *wire.ChangingLocation:
+		c.noteStay(b.DO, b.New)
+	case *wire.Deleted:
+		c.gone(b.DO)
+	case *wire.Update:
+		c.update(b)
+	}
+}
+
+func (c *chronicle) enter(e *wire.Entry) {
+	if list := c.stays[e.DO]; len(list) == 0 || list[len(list)-1].at != e.Location {
+		c.noteStay(e.DO, e.Location)
+	}
+}
+
+// update notes a set of grid or doors, and counts those who follow over them.
+func (c *chronicle) update(b *wire.Update) {
+	place := c.w.schema.Class("Place")
+	if !c.w.places[b.DO] {
+		return
+	}
+	old := c.latest(b.DO)
+	now, err := old.read(place, b.Fields)
+	if err != nil {
+		c.w.problem("%s has an impossible land: %v", c.w.nameOf(b.DO), err)
+		return
+	}
+	grid, doors := now.grid != old.grid, !slices.Equal(now.doors, old.doors)
+	if !grid && !doors {
+		return
+	}
+	c.noteLand(b.DO, now)
+	n := len(c.w.followedBelow(b.DO))
+	if grid {
+		c.w.count.GridsChanged += n
+	}
+	if doors {
+		c.w.count.EdgesChanged += n
+	}
+}
+
+// gone notes that an object is no more; so does a State's death for all that it had.
+func (c *chronicle) gone(id do.ID) {
+	if _, ok := c.lands[id]; ok {
+		c.noteLand(id, land{})
+	}
+	if _, ok := c.stays[id]; ok {
+		c.noteStay(id, do.Location{})
+	}
+}
+
+func (c *chronicle) latest(id do.ID) land {
+	list := c.lands[id]
+	if len(list) == 0 {
+		return land{}
+	}
+	return list[len(list)-1].land
+}
+
+// lately are all lands that somebody may go by, which include none where the place was not heard of.
+func (c *chronicle) lately(id do.ID) []land {
+	list := c.lands[id]
+	var out []land
+	if len(list) == 0 || list[0].since >= c.w.now-late {
+		out = append(out, land{})
+	}
+	for i, l := range list {
+		if i+1 == len(list) || list[i+1].since >= c.w.now-late {
+			out = append(out, l.land)
+		}
+	}
+	return out
+}
+
+// at is where an object is, as far as anybody said.
+func (c *chronicle) at(id do.ID) do.Location {
+	list := c.stays[id]
+	if len(list) == 0 {
+		return do.Location{}
+	}
+	return list[len(list)-1].at
+}
+
+func (c *chronicle) latelyAt(id do.ID) []do.Location {
+	list := c.stays[id]
+	var out []do.Location
+	for i, s := range list {
+		if i+1 == len(list) || list[i+1].since >= c.w.now-late {
+			out = append(out, s.at)
+		}
+	}
+	return out
+}
+
+// steady are the land and the place of things as they are now; moved is when the newest of those that were asked for
+// changed.
+type steady struct {
+	c     *chronicle
+	moved int64
+}
+
+func (s *steady) where(id do.ID) do.Location {
+	list := s.c.stays[id]
+	if len(list) == 0 {
+		return do.Location{}
+	}
+	last := list[len(list)-1]
+	s.moved = max(s.moved, last.since)
+	return last.at
+}
+
+func (s *steady) land(parent do.ID) land {
+	list := s.c.lands[parent]
+	if len(list) == 0 {
+		return land{}
+	}
+	last := list[len(list)-1]
+	s.moved = max(s.moved, last.since)
+	return last.land
+}
+
+// maySee reports whether some way of what was lately shows a location to who follows an object.
+func (c *chronicle) maySee(id do.ID, outer int, l do.Location) bool {
+	for _, at := range c.latelyAt(id) {
+		if at.IsZero() {
+			continue
+		}
+		for _, here := range c.lately(at.Parent) {
+			if at.Parent == l.Parent && here.near(at.Zone, l.Zone) {
+				return true
+			}
+			for _, e := range here.doors {
+				if e.See && e.From == at.Zone && c.mayBeNear(e.To, l) {
+					return true
+				}
+			}
+		}
+		if outer > 0 && c.maySeeAround(at.Parent, outer-1, l) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *chronicle) mayBeNear(stand, l do.Location) bool {
+	return stand.Parent == l.Parent &&
+		slices.ContainsFunc(c.lately(stand.Parent), func(x land) bool { return x.near(stand.Zone, l.Zone) })
+}
+
+// maySeeAround is maySee for the parents above.
+func (c *chronicle) maySeeAround(parent do.ID, outer int, l do.Location) bool {
+	return slices.ContainsFunc(c.latelyAt(parent), func(at do.Location) bool {
+		return !at.IsZero() && (c.mayBeNear(at, l) || outer > 0 && c.maySeeAround(at.Parent, outer-1, l))
+	})
+}
+
+// mayGo reports whether some way of what was lately lets a client move its object there, by the grids and the doors.
+func (c *chronicle) mayGo(froms []do.Location, to do.Location, x, y float64, positioned bool) bool {
+	for _, there := range c.lately(to.Parent) {
+		if _, _, cell := there.cell(to.Zone); cell && (!positioned || !there.fits(to.Zone, x, y)) {
+			continue
+		}
+		for _, from := range froms {
+			for _, here := range c.lately(from.Parent) {
+				if passable(here, from, there, to) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func passable(here land, from do.Location, there land, to do.Location) bool {
+	if from == to {
+		return true
+	}
+	if from.Parent == to.Parent {
+		_, _, a := here.cell(from.Zone)
+		_, _, b := here.cell(to.Zone)
+		if a && b {
+			return true
+		}
+	}
+	return !here.shut(from.Zone) && !there.shut(to.Zone) || here.leads(from.Zone, to) || there.leads(to.Zone, from)
+}

@@ -1,0 +1,59 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// written follows what an agent wrote to one session, at the time when it did: what the agent holds true, some of which
+// the client has not read yet.
+type written struct {
+	c       *conn
+	aliases map[uint32]do.ID
+	owned   map[do.ID]bool
+	heading map[do.ID]do.Location // where the last move that was passed on led
+}
+
+// stream takes in whole frames.
+func (v *written) stream(b []byte) {
+	for len(b) > 0 {
+		f, n, err := wire.NextFrame(b)
+		if err != nil {
+			v.c.w.problem("%s wrote half a frame: %v", v.c.agent.name, err)
+			return
+		}
+		v.frame(f)
+		b = b[n:]
+	}
+}
+
+func (v *written) frame(f wire.Frame) {
+	switch f := f.(type) {
+	case *wire.ClientEnter:
+		v.aliases[f.Alias] = f.DO
+		if f.Owned {
+			v.owned[f.DO] = true
+		} else {
+			v.entered(f)
+		}
+	case *wire.ClientEnterOwner:
+		v.aliases[f.Alias] = f.DO
+		v.owned[f.DO] = true
+	case *wire.ClientLeaveOwner:
+		delete(v.owned, v.aliases[f.Alias])
+	}
+}
+
+// entered checks that the client has asked to see what is there, or that it is around what it follows or just followed.
+// Where messages were lost an agent may go by what long ago was.
+func (v *written) entered(f *wire.ClientEnter) {
+	w := v.c.w
+	if w.count.LinksLost+w.count.StatesDied > 0 || v.c.view.asks[f.Location] ||
+		slices.ContainsFunc(v.c.view.follows, func(x follows) bool { return w.told.maySee(x.id, x.outer, f.Location) }) {
+		return
+	}
+	p := wire.Printer{Names: w.trace.names}
+	w.problem("%s sees %s at %s, which no interest of its covers", v.c.who.name, w.nameOf(f.DO), p.Channel(do.At(f.Location)))
+}
