@@ -44,7 +44,7 @@ func (s *State) sessionFrames(b *wire.SessionFrames) error {
 		}
 		rest = rest[n:]
 		if !b.Datagram {
-			t.got++
+			s.counted(t)
 		}
 		s.stats.FramesIn++
 	}

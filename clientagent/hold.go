@@ -35,7 +35,7 @@ func (s *State) resume(t *session) {
 			t.held.bytes = b
 			break
 		}
-		t.got++
+		s.counted(t)
 		s.stats.FramesIn++
 		b = b[n:]
 	}

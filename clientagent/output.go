@@ -25,13 +25,14 @@ type Out struct {
 // output is the side of a session that faces its client. What each delivery touches stands together, in one line of the
 // processor's cache.
 type output struct {
-	ended    bool   // nothing is sent any more
-	dirty    bool   // in State.dirty
-	pending  int    // bytes flushed and not yet written, as far as is known
-	sent     uint64 // frames appended to the stream since the beginning
-	out      Out
-	latest   []latestRef // latest fields whose newest value it is owed
-	progress int64       // when pending last went down, or was 0
+	ended     bool   // nothing is sent any more
+	dirty     bool   // in State.dirty
+	unwritten bool   // in State.unwritten
+	pending   int    // bytes flushed and not yet written, as far as is known
+	sent      uint64 // frames appended to the stream since the beginning
+	out       Out
+	latest    []latestRef // latest fields whose newest value it is owed
+	progress  int64       // when pending last went down, or was 0
 }
 
 // send appends one frame to a session's stream.
@@ -84,14 +85,18 @@ type Backlog struct {
 	Pending uint32 // bytes, as the State believes
 }
 
-// Backlogged is every session with a backlog, by age. The slice is valid until the next call.
+// Backlogged is every session with a backlog. The slice is valid until the next call.
 func (s *State) Backlogged() []Backlog {
 	s.backlogs = s.backlogs[:0]
-	for _, t := range s.order {
-		if t.pending > 0 {
+	keep := s.unwritten[:0]
+	for _, t := range s.unwritten {
+		if t.unwritten = t.pending > 0 && !t.ended; t.unwritten {
+			keep = append(keep, t)
 			s.backlogs = append(s.backlogs, Backlog{t.id, uint32(t.pending)})
 		}
 	}
+	clear(s.unwritten[len(keep):])
+	s.unwritten = keep
 	return s.backlogs
 }
 
@@ -119,6 +124,9 @@ func (s *State) FlushSlot(slot, slots int, deliver func(*Out)) {
 		if !behind {
 			s.writeLatest(t)
 		}
+		if len(t.out.Stream) > 0 {
+			s.acknowledge(t, 0)
+		}
 		if len(t.out.Stream)+len(t.out.Ends) > 0 || t.out.Close {
 			s.handOver(t, deliver)
 		}
@@ -136,6 +144,10 @@ func (s *State) handOver(t *session, deliver func(*Out)) {
 		t.progress = s.now
 	}
 	t.pending += len(t.out.Stream)
+	if !t.unwritten {
+		t.unwritten = true
+		s.unwritten = append(s.unwritten, t)
+	}
 	s.stats.BytesOut += uint64(len(t.out.Stream) + len(t.out.Datagrams))
 	s.stats.DatagramsOut += uint64(len(t.out.Ends))
 	deliver(&t.out)

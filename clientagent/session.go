@@ -29,6 +29,7 @@ type session struct {
 	in     bucket // frames
 	inByte bucket
 	got    uint64 // frames received on the stream
+	gotAt  int64  // when the first of those came that are not acknowledged
 	gotAck uint64 // of these, acknowledged
 	ackAt  int64
 
@@ -192,8 +193,49 @@ func (s *State) leaveChannel(t *session, c do.Channel) (last bool) {
 	return false
 }
 
-// serverHeartbeat is how often a client's frames are acknowledged, nanoseconds.
-const serverHeartbeat = int64(1e9)
+const (
+	// serverHeartbeat is how often a client's frames are acknowledged at most, nanoseconds: that goes with what the
+	// session is owed anyway.
+	serverHeartbeat = int64(1e9)
+	// lateHeartbeat is when they are acknowledged in any case, nanoseconds: a packet of its own costs as much as any.
+	lateHeartbeat = int64(5e9)
+)
+
+// counted counts a frame that came on the stream.
+func (s *State) counted(t *session) {
+	if t.got == t.gotAck {
+		t.gotAt = s.now
+	}
+	t.got++
+}
+
+// acknowledge acknowledges what came on the stream, if it is time.
+func (s *State) acknowledge(t *session, waited int64) {
+	if t.got > t.gotAck && s.now-t.gotAt >= waited && s.now-t.ackAt >= serverHeartbeat {
+		t.gotAck, t.ackAt = t.got, s.now
+		s.send(t, &wire.ServerHeartbeat{Frames: t.got})
+	}
+}
+
+const (
+	// sweepSome is how many sessions a sweep looks at if there are so many.
+	sweepSome = 256
+	// sweepRound is in how many sweeps all of them are looked at, where there are more: their deadlines are of seconds.
+	sweepRound = 16
+)
+
+// sweepSessions does what time brings to sessions: to all of them while they are few, else to some in turn.
+func (s *State) sweepSessions() {
+	for range min(len(s.order), max(sweepSome, len(s.order)/sweepRound)) {
+		if s.swept >= len(s.order) {
+			s.swept = 0
+		}
+		t := s.order[s.swept]
+		s.swept++
+		s.sweepFollows(t)
+		s.sweepSession(t)
+	}
+}
 
 // sweepSession does what time brings to one session: silence, a stalled output, acknowledgements, forgetting.
 func (s *State) sweepSession(t *session) {
@@ -206,10 +248,7 @@ func (s *State) sweepSession(t *session) {
 	case t.pending > 0 && s.now-t.progress > int64(s.cfg.WriteStall):
 		s.eject(t, wire.ReasonSlow, "output stalled")
 	}
-	if t.got > t.gotAck && s.now-t.ackAt >= serverHeartbeat {
-		t.gotAck, t.ackAt = t.got, s.now
-		s.send(t, &wire.ServerHeartbeat{Frames: t.got})
-	}
+	s.acknowledge(t, lateHeartbeat)
 	s.forgetPast(t)
 	s.forgetCalled(t)
 }

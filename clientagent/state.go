@@ -22,15 +22,17 @@ type State struct {
 	uberdogs   map[do.ID]binding
 	schemaAsk  int64 // when it was last asked for
 	sweepAt    int64 // when deadlines are looked at next
+	swept      int   // how many of order had their turn in this round
 	contextNow uint32
 
-	sessions map[do.ID]*session
-	order    []*session // by age
-	accounts map[do.ID][]*session
-	channels map[do.Channel][]*session // opened by OpenChannel
-	doomed   []*session                // ejected in this Step
-	dirty    []*session                // with output, in the order in which they got it
-	owed     uint64                    // frames that sessions were owed since the beginning
+	sessions  map[do.ID]*session
+	order     []*session // by age
+	accounts  map[do.ID][]*session
+	channels  map[do.Channel][]*session // opened by OpenChannel
+	doomed    []*session                // ejected in this Step
+	dirty     []*session                // with output, in the order in which they got it
+	unwritten []*session                // whose output was handed over and may not be written
+	owed      uint64                    // frames that sessions were owed since the beginning
 
 	objects  map[do.ID]*object
 	aliases  aliases
@@ -272,10 +274,7 @@ func (s *State) tick(unix int64) {
 	s.sweepGrounds()
 	s.sweepRequests()
 	s.sweepMoving()
-	for _, t := range s.order {
-		s.sweepFollows(t)
-		s.sweepSession(t)
-	}
+	s.sweepSessions()
 	if s.schema == nil {
 		s.askSchema()
 	}

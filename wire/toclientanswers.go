@@ -223,7 +223,8 @@ func (m *ClientPong) code(c *coder) {
 	c.int("t3", &m.T3)
 }
 
-// ServerHeartbeat acknowledges the client's frames on the stream, cumulatively.
+// ServerHeartbeat acknowledges the client's frames on the stream, cumulatively: with other output, at most once a second;
+// alone when there was none for 5 s.
 type ServerHeartbeat struct{ Frames uint64 }
 
 func (*ServerHeartbeat) FrameType() FrameType { return FrameServerHeartbeat }
