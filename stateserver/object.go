@@ -185,17 +185,20 @@ func packValues(values [][]byte) []byte {
 }
 
 // entry is the object as an audience may see it, in memory of its own.
-func (o *object) entry(a audience) wire.Entry {
-	e, _ := o.appendEntry(nil, a)
+func (o *object) entry(a audience) (e wire.Entry) {
+	o.fillEntry(&e, nil, a)
 	return e
 }
 
-// appendEntry is entry with the bytes of its fields appended to buf, so that many entries share a few pieces of memory.
-func (o *object) appendEntry(buf []byte, a audience) (wire.Entry, []byte) {
+// fillEntry makes a zero e the entry, with the bytes of its fields appended to buf, so that many entries share a few pieces of memory.
+func (o *object) fillEntry(e *wire.Entry, buf []byte, a audience) []byte {
 	start := len(buf)
 	buf = o.appendFields(buf, o.class.seen[a])
-	return wire.Entry{
-		DO: o.id, Class: o.class.number, Version: o.version(), Location: o.location(),
-		AI: o.ai, Owner: o.owner(), Serial: o.serial, Fields: buf[start:len(buf):len(buf)],
-	}, buf
+	e.DO, e.Class, e.Version = o.id, o.class.number, o.version()
+	if o.place != nil {
+		e.Location = o.place.loc
+	}
+	e.AI, e.Owner, e.Serial = o.ai, o.owner(), o.serial
+	e.Fields = buf[start:len(buf):len(buf)]
+	return buf
 }

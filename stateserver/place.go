@@ -18,7 +18,8 @@ type place struct {
 	away    []*child  // children in other States, if the parent is here
 	waiting int       // members that have not entered
 	index   int       // in family.places
-	sorted  bool      // members are in the order of compareEntries
+	sorted  bool      // members are in the order of rule 109
+	aligned bool      // away is
 
 	changed bool           // it is in State.changed: its digest is due
 	had     []do.Partition // partitions of objects that left since the last digest
@@ -142,6 +143,18 @@ func (p *place) ordered() []*object {
 	return p.members
 }
 
+// orderedAway is the same of the children elsewhere.
+func (p *place) orderedAway() []*child {
+	if !p.aligned {
+		slices.SortFunc(p.away, compareChildren)
+		for i, c := range p.away {
+			c.at = uint32(i)
+		}
+		p.aligned = true
+	}
+	return p.away
+}
+
 // byZone puts the places of a family in the order of their zones.
 func (f *family) byZone() []*place {
 	places := slices.Clone(f.places)
@@ -170,9 +183,11 @@ func (s *State) list(id do.ID, class uint32, v do.Version, l do.Location) {
 	} else if c.place != p {
 		s.unplace(c)
 	}
+	p.aligned = p.aligned && c.class == class
 	c.class, c.version = class, v
 	if c.place != p {
 		c.place, c.at = p, uint32(len(p.away))
+		p.aligned = c.at == 0 || p.aligned && compareChildren(p.away[c.at-1], c) < 0
 		p.away = append(p.away, c)
 		p.family.away++
 	}
@@ -187,8 +202,11 @@ func (s *State) unlist(c *child) {
 func (s *State) unplace(c *child) {
 	p := c.place
 	last := uint32(len(p.away) - 1)
-	p.away[c.at] = p.away[last]
-	p.away[c.at].at = c.at
+	if c.at != last {
+		p.away[c.at] = p.away[last]
+		p.away[c.at].at = c.at
+		p.aligned = false
+	}
 	p.away[last] = nil
 	p.away = p.away[:last]
 	p.family.away--

@@ -24,6 +24,7 @@ func (s *State) getZonesObjects(m *wire.Message, b *wire.GetZonesObjects, out *w
 		return s.fail(r, wire.CodeNoParent, "", out)
 	}
 	here, away := s.inZones(b.Parent, b.Zones)
+	elsewhere := away
 	a := answer{
 		out: out, to: m.From, from: parent.channel(),
 		body: wire.ZonesObjects{Context: b.Context, Parent: b.Parent},
@@ -39,7 +40,7 @@ func (s *State) getZonesObjects(m *wire.Message, b *wire.GetZonesObjects, out *w
 		away = away[1:]
 	}
 	a.flush(true)
-	s.askElsewhere(m.From, b, out)
+	askElsewhere(m.From, b, elsewhere, out)
 	return nil
 }
 
@@ -59,16 +60,14 @@ func compareChildren(a, b *child) int {
 }
 
 // inZones are the children of a parent here in some zones, each zone once (rule 84), in the order of rule 109. It makes
-// no record of zones that have none (rule 38).
+// no record of zones that have none (rule 38). The slices are not the caller's.
 func (s *State) inZones(parent do.ID, zones []do.Zone) (here []*object, away []*child) {
 	if len(zones) == 1 {
 		p := s.places[do.Location{Parent: parent, Zone: zones[0]}]
 		if p == nil {
 			return nil, nil
 		}
-		here, away = p.ordered(), slices.Clone(p.away)
-		slices.SortFunc(away, compareChildren)
-		return here, away
+		return p.ordered(), p.orderedAway()
 	}
 	for _, p := range s.placesIn(parent, zones) {
 		here = append(here, p.members...)
@@ -79,10 +78,14 @@ func (s *State) inZones(parent do.ID, zones []do.Zone) (here []*object, away []*
 	return here, away
 }
 
-// askElsewhere asks, partition by partition, for the entries of listed children in other States.
-func (s *State) askElsewhere(asker do.Channel, b *wire.GetZonesObjects, out *wire.Outbox) {
-	_, away := s.inZones(b.Parent, b.Zones)
-	slices.SortStableFunc(away, func(a, b *child) int { return cmp.Compare(a.id.Partition(), b.id.Partition()) })
+// askElsewhere asks, partition by partition, for the entries of listed children in other States. It does not change away,
+// which is in the order of rule 109 and so, where all are of one class, by partition.
+func askElsewhere(asker do.Channel, b *wire.GetZonesObjects, away []*child, out *wire.Outbox) {
+	byPartition := func(a, b *child) int { return cmp.Compare(a.id.Partition(), b.id.Partition()) }
+	if !slices.IsSortedFunc(away, byPartition) {
+		away = slices.Clone(away)
+		slices.SortStableFunc(away, byPartition)
+	}
 	for len(away) > 0 {
 		n := 1
 		for n < len(away) && n < chunkListed && away[n].id.Partition() == away[0].id.Partition() {
@@ -109,13 +112,20 @@ func (a *answer) entry(o *object) {
 	if len(a.body.Entries) == chunkEntries || len(a.bytes) >= chunkBytes {
 		a.flush(false)
 	}
-	if a.body.Entries == nil {
-		a.body.Entries = make([]wire.Entry, 0, chunkEntries)
-		a.bytes = make([]byte, 0, chunkEntries*(len(o.values)+mapHeader))
+	a.body.Entries, a.bytes = o.appendTo(a.body.Entries, a.bytes, chunkEntries)
+}
+
+// appendTo appends the object's entry, as viewers see it, to a chunk, and its fields to the chunk's bytes. Both are made
+// when there are none yet, with room for so many entries at most.
+func (o *object) appendTo(entries []wire.Entry, bytes []byte, room int) ([]wire.Entry, []byte) {
+	if entries == nil {
+		room = min(room, chunkEntries)
+		entries = make([]wire.Entry, 0, room)
+		bytes = make([]byte, 0, room*(len(o.values)+mapHeader))
 	}
-	var e wire.Entry
-	e, a.bytes = o.appendEntry(a.bytes, viewers)
-	a.body.Entries = append(a.body.Entries, e)
+	n := len(entries)
+	entries = slices.Grow(entries, 1)[:n+1]
+	return entries, o.fillEntry(&entries[n], bytes, viewers)
 }
 
 func (a *answer) list(l wire.Listed) {
@@ -141,7 +151,7 @@ func (s *State) askEntries(m *wire.Message, b *wire.AskEntries, out *wire.Outbox
 	}
 	answer := &wire.ZoneEntries{Context: b.Context, Parent: b.Parent}
 	var bytes []byte
-	for _, id := range b.DOs {
+	for i, id := range b.DOs {
 		if len(answer.Entries) == chunkEntries || len(bytes) >= chunkBytes || len(answer.Gone) == chunkListed {
 			out.SendTo(b.Asker, s.self, answer)
 			answer, bytes = &wire.ZoneEntries{Context: b.Context, Parent: b.Parent}, nil
@@ -151,9 +161,7 @@ func (s *State) askEntries(m *wire.Message, b *wire.AskEntries, out *wire.Outbox
 		case o == nil:
 			answer.Gone = append(answer.Gone, wire.Listed{DO: id})
 		case asked(b, o.location()):
-			var e wire.Entry
-			e, bytes = o.appendEntry(bytes, viewers)
-			answer.Entries = append(answer.Entries, e)
+			answer.Entries, bytes = o.appendTo(answer.Entries, bytes, len(b.DOs)-i)
 			if len(b.Zones) == 0 && o.place != nil && !o.entered {
 				answer.Unseen = append(answer.Unseen, id)
 			}

@@ -1,10 +1,12 @@
 package stateserver
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
@@ -59,6 +61,50 @@ func TestRule109Chunks(t *testing.T) {
 	require.True(t, slices.IsSortedFunc(listed, do.ID.Compare))
 	require.Len(t, listed, 100)
 	require.Equal(t, listed, messages[len(messages)-1].Body.(*wire.AskEntries).DOs)
+}
+
+// TestRule109Elsewhere lets children elsewhere come, move, change their class and go: the list is always in order, and the
+// questions to their States are by partition, in the same order.
+func TestRule109Elsewhere(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		b := newBench(t, 0)
+		version := uint32(0)
+		for range rapid.IntRange(1, 40).Draw(r, "changes") {
+			version++
+			id := do.NewID(do.Partition(rapid.IntRange(2, 4).Draw(r, "partition")), 1, uint64(rapid.IntRange(1, 6).Draw(r, "id")))
+			at := do.Location{Parent: b.ids[0], Zone: do.Zone(rapid.IntRange(20, 21).Draw(r, "zone"))}
+			if rapid.IntRange(0, 3).Draw(r, "leaves") == 0 {
+				at = do.Location{}
+			}
+			step(t, b.state, &wire.ChangingLocation{
+				DO: id, Class: uint32(rapid.IntRange(0, 1).Draw(r, "class")), Version: do.Version{Inc: 1, N: version}, New: at,
+			})
+			var want []*child
+			for _, c := range b.state.away {
+				if c.place.loc.Zone == 20 {
+					want = append(want, c)
+				}
+			}
+			slices.SortFunc(want, compareChildren)
+			var listed, asked, wanted []do.ID
+			for _, m := range step(t, b.state, &wire.GetZonesObjects{Context: 4, Parent: b.ids[0], Zones: []do.Zone{20}}) {
+				switch body := m.Body.(type) {
+				case *wire.ZonesObjects:
+					for _, l := range body.List {
+						listed = append(listed, l.DO)
+					}
+				case *wire.AskEntries:
+					asked = append(asked, body.DOs...)
+				}
+			}
+			for _, c := range want {
+				wanted = append(wanted, c.id)
+			}
+			require.Equal(r, wanted, listed)
+			slices.SortStableFunc(wanted, func(a, b do.ID) int { return cmp.Compare(a.Partition(), b.Partition()) })
+			require.Equal(r, wanted, asked)
+		}
+	})
 }
 
 // TestStoredIsCopied writes over the bytes of a set after its Step.
