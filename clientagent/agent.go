@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -218,6 +219,10 @@ func (a *Agent) take(in timed) {
 	}
 }
 
+// loadMost is how many bytes openings bring before they are flushed in the middle of a batch: so the first entries of a
+// large zone are on their way, and their client is at work, while the last are still to come.
+const loadMost = 16 << 10
+
 // takeInbox takes all that was routed to the agent.
 func (a *Agent) takeInbox() error {
 	if _, err := a.part.Inbox().Take(&a.batch); err != nil {
@@ -226,6 +231,11 @@ func (a *Agent) takeInbox() error {
 	for _, m := range a.batch {
 		if a.cfg.Lose == nil || !a.cfg.Lose(m) {
 			a.step(m)
+		}
+		if a.state.Loaded() >= loadMost {
+			a.route()
+			a.flush(time.Now())
+			runtime.Gosched() // to the writers, where there is no other processor for them
 		}
 	}
 	return nil

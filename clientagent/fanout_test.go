@@ -14,9 +14,18 @@ import (
 // fanned is an agent with n sessions that all see one avatar.
 func fanned(t testing.TB, n int) (*State, []do.ID) {
 	t.Helper()
-	schema := readSchema(t, "testdata/world.dc")
 	s, err := New(Config{Instance: do.NewID(0, 1, 1), Backlog: 1 << 30})
 	require.NoError(t, err)
+	ids := fan(t, s, n)
+	s.Flush(func(*Out) {})
+	require.Len(t, s.objects[do.NewID(1, 2, 2)].viewers, n)
+	return s, ids
+}
+
+// fan gives a State such sessions, and returns them.
+func fan(t testing.TB, s *State, n int) (ids []do.ID) {
+	t.Helper()
+	schema := readSchema(t, "testdata/world.dc")
 	var out wire.Outbox
 	step := func(to do.Channel, b wire.Body) {
 		require.NoError(t, s.Step(wire.Message{To: []do.Channel{to}, Body: b}, &out))
@@ -25,7 +34,6 @@ func fanned(t testing.TB, n int) (*State, []do.ID) {
 	step(s.self, &wire.SchemaRecord{Version: 1, Text: schema.Text()})
 	street, avatar := do.NewID(1, 1, 1), do.NewID(1, 2, 2)
 	sum := schema.Fingerprint()
-	var ids []do.ID
 	for i := range n {
 		id := do.NewID(0, 5, uint64(i+1))
 		ids = append(ids, id)
@@ -46,9 +54,7 @@ func fanned(t testing.TB, n int) (*State, []do.ID) {
 			}
 		}
 	}
-	s.Flush(func(*Out) {})
-	require.Len(t, s.objects[avatar].viewers, n)
-	return s, ids
+	return ids
 }
 
 // movement is updates of one avatar: HP on the stream, Pos as a latest value.

@@ -20,6 +20,7 @@ type object struct {
 	// watchers are their sessions, by the same index: an update goes to each of them, and the grips of all objects are too
 	// many to be near at hand.
 	watchers []*session
+	spare    *grip  // the memory of the first grip; nil: taken, once and for all, for others may still know it
 	owner    *grip  // the session here that owns it, if one does
 	heard    uint8  // messages that named the owner since it was given the object
 	place    *place // where its viewers see it; nil without viewers
@@ -86,18 +87,6 @@ func (g *grip) field(n fields.Number) *inField {
 	return &g.in[len(g.in)-1]
 }
 
-// past is an alias that the client had a moment ago.
-type past struct {
-	id      do.ID
-	deleted bool
-	until   int64
-}
-
-type pastAlias struct {
-	alias uint32
-	until int64
-}
-
 type lostRight struct {
 	id    do.ID
 	until int64
@@ -114,7 +103,23 @@ func (s *State) track(id do.ID, number uint32) *object {
 	if o := s.objects[id]; o != nil {
 		return o
 	}
-	o := &object{id: id, number: number, class: s.class(number)}
+	return s.newObject(id, number)
+}
+
+// alone is an object with the memory that it needs while one session has a grip on it, as on most of them.
+type alone struct {
+	object
+	grip     grip
+	viewers  [1]*grip
+	watchers [1]*session
+}
+
+// newObject is the record of an object that has none.
+func (s *State) newObject(id do.ID, number uint32) *object {
+	a := &alone{}
+	o := &a.object
+	o.id, o.number, o.class = id, number, s.class(number)
+	o.viewers, o.watchers, o.spare = a.viewers[:0], a.watchers[:0], &a.grip
 	o.alias = s.aliases.give(o, s.now)
 	s.objects[id] = o
 	return o
@@ -122,12 +127,18 @@ func (s *State) track(id do.ID, number uint32) *object {
 
 // grip is t's grip on o, made if there is none.
 func (s *State) grip(t *session, o *object) *grip {
-	if g := t.grips[o.alias]; g != nil {
-		return g
+	if o.grips > 0 {
+		if g := t.grips[o.alias]; g != nil {
+			return g
+		}
 	}
-	g := &grip{t: t, o: o, view: -1}
+	g := o.spare
+	if g == nil {
+		g = &grip{}
+	}
+	o.spare = nil
+	g.t, g.o, g.view = t, o, -1
 	t.grips[o.alias] = g
-	delete(t.past, o.alias)
 	o.grips++
 	return g
 }
@@ -142,9 +153,7 @@ func (s *State) loosen(g *grip, deleted bool) {
 	s.stays(g)
 	delete(t.grips, o.alias)
 	if g.told {
-		until := s.now + int64(s.cfg.History)
-		t.past[o.alias] = past{id: o.id, deleted: deleted, until: until}
-		t.pastList = append(t.pastList, pastAlias{o.alias, until})
+		t.past.add(past{id: o.id, until: s.now + int64(s.cfg.History), alias: o.alias, deleted: deleted})
 		t.unacked = append(t.unacked, toldAlias{o.alias, t.sent})
 		s.aliases.hold(o.alias)
 	}
@@ -162,11 +171,22 @@ func (s *State) untrack(o *object) {
 	s.aliases.free(o.alias, s.now+int64(s.cfg.AliasRest))
 }
 
+// pastOf is what the client had under an alias a moment ago, and has no more.
+func (t *session) pastOf(alias uint32) (past, bool) {
+	if t.grips[alias] != nil {
+		return past{}, false
+	}
+	return t.past.find(alias)
+}
+
 // hadAlias is the alias under which an object was known to the client a moment ago.
 func (t *session) hadAlias(id do.ID) (alias uint32, ok bool) {
-	for i := len(t.pastList) - 1; i >= 0; i-- {
-		alias := t.pastList[i].alias
-		if p, ok := t.past[alias]; ok && p.id == id {
+	for i := len(t.past.list) - 1; i >= 0; i-- {
+		if t.past.list[i].id != id {
+			continue
+		}
+		alias := t.past.list[i].alias
+		if p, ok := t.pastOf(alias); ok && p.id == id {
 			return alias, true
 		}
 	}
@@ -175,14 +195,9 @@ func (t *session) hadAlias(id do.ID) (alias uint32, ok bool) {
 
 // forgetPast forgets what left long enough ago.
 func (s *State) forgetPast(t *session) {
+	t.past.forget(s.now)
 	n := 0
-	for ; n < len(t.pastList) && t.pastList[n].until <= s.now; n++ {
-		if p, ok := t.past[t.pastList[n].alias]; ok && p.until <= s.now {
-			delete(t.past, t.pastList[n].alias)
-		}
-	}
-	t.pastList = t.pastList[n:]
-	for n = 0; n < len(t.lostList) && t.lostList[n].until <= s.now; n++ {
+	for ; n < len(t.lostList) && t.lostList[n].until <= s.now; n++ {
 		if t.lost[t.lostList[n].id] <= s.now {
 			delete(t.lost, t.lostList[n].id)
 		}

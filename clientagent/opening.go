@@ -2,7 +2,6 @@ package clientagent
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/otpd/otpd/do"
@@ -25,10 +24,9 @@ type opening struct {
 	until   int64
 	again   int64 // when what is missing is asked for again
 
-	last     bool               // the parent's list is complete
-	waiting  map[do.ID]struct{} // listed elsewhere, and not accounted for
-	early    map[do.ID]struct{} // accounted for before they were listed (rule 110)
-	finished bool               // timed out: what comes late is still shown (rule 114)
+	last     bool // the parent's list is complete
+	listed   roll
+	finished bool // timed out: what comes late is still shown (rule 114)
 }
 
 // newOpening books an opening; ask sends it.
@@ -37,7 +35,6 @@ func (s *State) newOpening(t *session, parent do.ID) *opening {
 	o := &opening{
 		context: s.context(), t: t, parent: parent,
 		until: s.now + timeout, again: s.now + timeout/2,
-		waiting: map[do.ID]struct{}{}, early: map[do.ID]struct{}{},
 	}
 	s.openings[o.context] = o
 	s.openList = append(s.openList, o)
@@ -64,18 +61,12 @@ func (o *opening) zones() []do.Zone {
 // askMissing asks the States of listed objects that are not accounted for. The parent's State asked them, but its links
 // are not ours: what was lost there nobody tells us.
 func (s *State) askMissing(o *opening) {
-	ids := slices.SortedFunc(maps.Keys(o.waiting), func(a, b do.ID) int {
-		return cmp.Or(cmp.Compare(a.Partition(), b.Partition()), a.Compare(b))
-	})
-	for len(ids) > 0 {
-		n := 1
-		for n < len(ids) && n < maxMissing && ids[n].Partition() == ids[0].Partition() {
-			n++
+	for _, ids := range o.listed.missing() {
+		for chunk := range slices.Chunk(ids, maxMissing) {
+			s.out.SendTo(do.ObjectChannel(chunk[0]), s.self, &wire.AskEntries{
+				Context: o.context, Asker: s.self, Parent: o.parent, Zones: o.zones(), DOs: chunk,
+			})
 		}
-		s.out.SendTo(do.ObjectChannel(ids[0]), s.self, &wire.AskEntries{
-			Context: o.context, Asker: s.self, Parent: o.parent, Zones: o.zones(), DOs: ids[:n:n],
-		})
-		ids = ids[n:]
 	}
 }
 
@@ -147,14 +138,12 @@ func (s *State) zonesObjects(b *wire.ZonesObjects) {
 	for i := range b.Entries {
 		s.loadEntry(o, &b.Entries[i])
 	}
-	for _, l := range b.List {
-		if _, ok := o.early[l.DO]; ok {
-			delete(o.early, l.DO)
-		} else {
-			o.waiting[l.DO] = struct{}{}
-		}
-		if known := s.objects[l.DO]; known != nil && o.place != nil {
-			known.listed = o.context
+	o.listed.list(b.List)
+	if o.place != nil {
+		for i := range b.List {
+			if known := s.objects[b.List[i].DO]; known != nil {
+				known.listed = o.context
+			}
 		}
 	}
 	o.last = o.last || b.Last
@@ -195,18 +184,14 @@ func (s *State) zoneEntries(b *wire.ZoneEntries) {
 
 // account ticks a listed object off.
 func (o *opening) account(id do.ID) {
-	if _, ok := o.waiting[id]; ok {
-		delete(o.waiting, id)
-		return
-	}
-	if !o.last {
-		o.early[id] = struct{}{}
+	if !o.listed.tick(id) && !o.last {
+		o.listed.came(id)
 	}
 }
 
 // checkLoaded ends an opening when the list is complete and everything on it accounted for.
 func (s *State) checkLoaded(o *opening) {
-	if o.last && len(o.waiting) == 0 {
+	if o.last && o.listed.done() {
 		s.loaded(o, 0, "")
 	}
 }
@@ -229,11 +214,15 @@ func (s *State) loadEntry(o *opening, e *wire.Entry) {
 		case known.otherLife(e.Version), len(known.viewers) > 0 && e.Version.N > known.version.N:
 			// Who sees it missed something: an entry is never newer than what came before it.
 			s.refreshObject(known, e, true)
+			known = s.objects[e.DO]
 		case known.location != e.Location && len(known.viewers) > 0:
 			s.relocate(known, e.Location, nil)
+			known = s.objects[e.DO]
 		}
 	}
-	known = s.track(e.DO, e.Class)
+	if known == nil {
+		known = s.newObject(e.DO, e.Class)
+	}
 	if len(known.viewers) == 0 {
 		s.unplaceObject(known)
 		s.locate(known, e.Location)
@@ -242,8 +231,13 @@ func (s *State) loadEntry(o *opening, e *wire.Entry) {
 	if e.Version.Compare(known.version) > 0 {
 		known.version, known.serial = e.Version, e.Serial
 	}
+	had := len(o.t.out.Stream)
 	s.see(o.t, known, e)
+	s.loadedBytes += len(o.t.out.Stream) - had
 }
+
+// Loaded is how many bytes openings brought to sessions since the last flush.
+func (s *State) Loaded() int { return s.loadedBytes }
 
 // failedOpening ends an opening that the parent's State refused: there is no such parent (rule 83).
 func (s *State) failedOpening(b *wire.Failed) {

@@ -45,6 +45,16 @@ func (s *State) send(t *session, f wire.Frame) {
 	s.touch(t)
 }
 
+// left is send for a ClientLeave.
+func (s *State) left(t *session, alias uint32, reason wire.LeaveReason) {
+	if t.ended {
+		return
+	}
+	t.out.Stream = wire.AppendClientLeave(t.out.Stream, alias, reason)
+	t.sent++
+	s.touch(t)
+}
+
 // append appends n encoded frames.
 func (s *State) append(t *session, frames []byte, n int) {
 	if t.ended {
@@ -136,6 +146,7 @@ func (s *State) FlushSlot(slot, slots int, deliver func(*Out)) {
 	}
 	clear(s.dirty[len(keep):])
 	s.dirty = keep
+	s.loadedBytes = 0
 }
 
 // handOver gives one session's buffers to deliver, and books them.

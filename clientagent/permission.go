@@ -62,7 +62,7 @@ func (s *State) resolve(t *session, ref wire.Ref) (target, verdict) {
 		}
 		return target{id: g.o.id, alias: alias, class: g.o.class, g: g}, verdict{}
 	}
-	if p, ok := t.past[alias]; ok && p.until > s.now {
+	if p, ok := t.pastOf(alias); ok && p.until > s.now {
 		if p.deleted {
 			return target{id: p.id, alias: alias}, excuse(wire.CodeGone, "the object is gone")
 		}

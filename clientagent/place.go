@@ -90,14 +90,9 @@ func (s *State) channelsAdded(b *wire.ChannelsAdded) {
 // unsubscribed. A session object among what would leave ends the session before anything is removed (rule 119);
 // false: that is the case.
 func (s *State) close(t *session, seats []*seat, reason wire.LeaveReason) bool {
-	for _, st := range seats {
-		for _, o := range st.place.objects {
-			g := t.grips[o.alias]
-			if g != nil && g.view >= 0 && !g.owned && slices.Contains(t.objects, o.id) && !t.ended {
-				s.eject(t, wire.ReasonSessionObject, "the interest with a session object was closed")
-				return false
-			}
-		}
+	if len(t.objects) > 0 && !t.ended && s.closesObject(t, seats) {
+		s.eject(t, wire.ReasonSessionObject, "the interest with a session object was closed")
+		return false
 	}
 	var silent []do.Channel
 	for _, st := range seats {
@@ -112,6 +107,19 @@ func (s *State) close(t *session, seats []*seat, reason wire.LeaveReason) bool {
 		s.control(&wire.RemoveChannels{Channels: silent})
 	}
 	return true
+}
+
+// closesObject reports whether one of t's session objects, which it does not own, is seen from some seats.
+func (s *State) closesObject(t *session, seats []*seat) bool {
+	for _, st := range seats {
+		for _, o := range st.place.objects {
+			g := t.grips[o.alias]
+			if g != nil && g.view >= 0 && !g.owned && slices.Contains(t.objects, o.id) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // stand takes one seat away, and appends the channels that nobody needs any more.

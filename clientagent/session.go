@@ -34,12 +34,11 @@ type session struct {
 	ackAt  int64
 
 	grips    map[uint32]*grip // by alias
-	past     map[uint32]past  // aliases that left a moment ago (rule 105)
-	pastList []pastAlias      // the same, by time
-	lost     map[do.ID]int64  // until when lost ownership or grants are excused
-	lostList []lostRight      // the same, by time
-	grants   map[do.ID]grant  // what it may set beyond the keywords (rule 90)
-	unacked  []toldAlias      // leaves that it has not acknowledged, in order of their frames
+	past     history
+	lost     map[do.ID]int64 // until when lost ownership or grants are excused
+	lostList []lostRight     // the same, by time
+	grants   map[do.ID]grant // what it may set beyond the keywords (rule 90)
+	unacked  []toldAlias     // leaves that it has not acknowledged, in order of their frames
 
 	seats   map[do.Location]*seat
 	handles []*handle            // ascending by number
@@ -78,7 +77,6 @@ func (s *State) sessionOpened(b *wire.SessionOpened) error {
 		in:     bucket{tokens: float64(2 * s.cfg.Frames), at: s.now},
 		inByte: bucket{tokens: float64(2 * s.cfg.Bytes), at: s.now},
 		grips:  map[uint32]*grip{},
-		past:   map[uint32]past{},
 		lost:   map[do.ID]int64{},
 		grants: map[do.ID]grant{},
 		seats:  map[do.Location]*seat{},

@@ -34,6 +34,8 @@ type State struct {
 	unwritten []*session                // whose output was handed over and may not be written
 	owed      uint64                    // frames that sessions were owed since the beginning
 
+	loadedBytes int // by openings since the last flush
+
 	objects  map[do.ID]*object
 	aliases  aliases
 	places   map[do.Location]*place

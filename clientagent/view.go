@@ -59,9 +59,9 @@ func (s *State) sendValues(g *grip, e *wire.Entry) {
 func (s *State) showEntry(g *grip, e *wire.Entry) {
 	if s.enc.entry != e || s.enc.entryAlias != g.o.alias || s.enc.entryOwned != g.owned || s.enc.entrySeq != s.seq {
 		s.enc.entry, s.enc.entryAlias, s.enc.entryOwned, s.enc.entrySeq = e, g.o.alias, g.owned, s.seq
-		s.enc.enter = wire.AppendFrame(s.enc.enter[:0], &wire.ClientEnter{
+		s.enc.enter = wire.AppendClientEnter(s.enc.enter[:0], &wire.ClientEnter{
 			Alias: g.o.alias, DO: e.DO, Class: e.Class, Location: e.Location, Serial: e.Serial, Owned: g.owned,
-			Version: e.Version, Fields: entryFields(e),
+			Version: e.Version, Fields: e.Fields,
 		})
 	}
 	g.told = true
@@ -98,7 +98,7 @@ func (s *State) leave(g *grip, reason wire.LeaveReason) {
 	silent := g.silent
 	s.takeView(g)
 	if !silent {
-		s.send(g.t, &wire.ClientLeave{Alias: g.o.alias, Reason: reason})
+		s.left(g.t, g.o.alias, reason)
 		s.stats.Leaves++
 	}
 	s.loosen(g, reason == wire.LeaveDeleted)

@@ -10,16 +10,28 @@ import (
 )
 
 var (
-	testField = fields.Number(66)
-	testValue = fields.AppendString(nil, "Flippy")
-	testMap   = fields.MapOf(fields.Pair{Number: 1, Value: []byte{15}}, fields.Pair{Number: testField, Value: testValue})
-	testVer   = do.Version{Inc: do.NewIncarnation(3, 9), N: 70000, M: 2}
+	testField   = fields.Number(66)
+	testValue   = fields.AppendString(nil, "Flippy")
+	testMap     = fields.MapOf(fields.Pair{Number: 1, Value: []byte{15}}, fields.Pair{Number: testField, Value: testValue})
+	testEntered = do.NewID(3, 1, 2)
+	testVer     = do.Version{Inc: do.NewIncarnation(3, 9), N: 70000, M: 2}
 )
 
 func TestHandWrittenFramesAreThoseOfTheCodec(t *testing.T) {
 	require.Equal(t, AppendFrame(nil, &ClientUpdate{70000, testField, testValue}), AppendClientUpdate(nil, 70000, testField, testValue))
 	require.Equal(t, AppendFrame(nil, &ClientUpdates{5, testMap}), AppendClientUpdates(nil, 5, testMap))
 	require.Equal(t, AppendFrame(nil, &ClientLatest{200, 65535, 3, testValue}), AppendClientLatest(nil, 200, 65535, 3, testValue))
+	for _, m := range []ClientEnter{
+		{
+			Alias: 70000, DO: do.NewID(3, 1, 2), Class: 200, Location: do.Location{Parent: do.NewID(2, 9, 9), Zone: 100_000}, Serial: 300, Owned: true,
+			Version: testVer, Fields: testMap,
+		},
+		{Alias: 1, DO: do.WellKnown(7), Class: 3, Location: do.Location{Parent: do.WellKnown(5)}, Version: do.Version{Inc: 1}, Fields: fields.EmptyMap()},
+		{},
+	} {
+		require.Equal(t, AppendFrame(nil, &m), AppendClientEnter(nil, &m), m.String())
+	}
+	require.Equal(t, AppendFrame(nil, &ClientLeave{70000, LeaveDeleted}), AppendClientLeave(nil, 70000, LeaveDeleted))
 	require.Equal(t, AppendFrame(nil, &ClientDone{9, testVer, 4}), AppendClientDone(nil, 9, testVer, 4))
 	require.Equal(t, AppendFrame(nil, &ClientDone{9, do.Version{}, 300}), AppendClientDone(nil, 9, do.Version{}, 300))
 	require.Equal(t, AppendFrame(nil, &ClientLatestDone{9, 300, 301}), AppendClientLatestDone(nil, 9, 300, 301))
@@ -68,6 +80,8 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		b = AppendClientUpdates(b, 9, testMap)
 		b = AppendClientLatest(b, 9, 1, testField, testValue)
 		b = AppendClientDone(b, 9, testVer, 1)
+		b = AppendClientEnter(b, &ClientEnter{Alias: 9, DO: testEntered, Location: do.Location{Parent: testEntered}, Version: testVer, Fields: testMap})
+		b = AppendClientLeave(b, 9, LeaveMoved)
 		AppendClientLatestDone(b, 9, 1, 1)
 	}))
 	require.Zero(t, testing.AllocsPerRun(100, func() {
