@@ -206,6 +206,9 @@ func (a *actor) change(x any) {
 		if w.chance(30) {
 			x.Name = text
 		}
+		if w.chance(50) {
+			x.Inside = w.noneOrSome(75)
+		}
 	case *vaultAI:
 	case *avatarAI:
 		switch w.rand.IntN(7) {

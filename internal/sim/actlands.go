@@ -15,7 +15,7 @@ import (
 // follows something.
 func (a *actor) laySomething() {
 	all := a.ai.FindAll(func(x any) bool { _, ok := x.(*placeAI); return ok })
-	if over := slices.DeleteFunc(slices.Clone(all), func(x any) bool { return len(a.w.followedBelow(object(x).ID())) == 0 }); len(over) > 0 && a.w.chance(70) {
+	if over := slices.DeleteFunc(slices.Clone(all), func(x any) bool { return len(a.w.followedBelow(object(x).ID())) == 0 }); len(over) > 0 && a.w.chance(50) {
 		all = over
 	}
 	if len(all) > 0 {
@@ -47,7 +47,18 @@ func (a *actor) lay(p *placeAI) {
 			})
 		}
 	}
+	if w.chance(60) {
+		p.Inside = w.noneOrSome(75)
+	}
 	a.attempt("lay", p.Save())
+}
+
+// noneOrSome draws some zones, in percent of a hundred cases.
+func (w *world) noneOrSome(percent int) []do.Zone {
+	if w.chance(percent) {
+		return w.someZones()
+	}
+	return nil
 }
 
 // afterword does single things in a world that has come to rest: what was missed of them, nothing later covers up.

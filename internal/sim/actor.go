@@ -227,7 +227,7 @@ func (c *actor) dial() {
 	c.client = repository.NewClient(c.config(do.SideClient), repository.ClientConfig{Datagrams: c.w.chance(80)})
 	c.conn = &conn{w: c.w, agent: a, who: c, session: id}
 	c.conn.view = view{c: c.conn}
-	c.conn.written = written{c: c.conn, aliases: map[uint32]do.ID{}, owned: map[do.ID]bool{}, heading: map[do.ID]do.Location{}}
+	c.conn.written = newWritten(c.conn)
 	c.entering, c.handles, c.generated, c.ended, c.granted = false, nil, 0, 0, map[do.ID]bool{}
 	c.follows = map[*repository.Handle]followed{}
 	a.conns[id] = c.conn

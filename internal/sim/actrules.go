@@ -18,7 +18,7 @@ func (a *actor) makePlace(at repository.Place) {
 	if !a.w.chance(30) {
 		if a.create(p, at, "place") {
 			a.w.places[p.ID()] = true
-			if a.w.chance(40) && !at.NoAI {
+			if a.w.chance(70) && !at.NoAI {
 				a.lay(p)
 			}
 		}

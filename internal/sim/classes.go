@@ -16,13 +16,15 @@ import (
 // Vec is a place on a plane.
 type Vec struct{ X, Y float32 }
 
-// Place is what other things are in. It may have a grid, and ways out of it.
+// Place is what other things are in. It may have a grid, ways out of it, and zones that open by themselves or may be opened.
 type Place struct {
 	do.Object
 	Name   string    `do:"required,broadcast,airecv,clsend,max=16"`
 	Light  uint8     `do:"ram,broadcast,clsend,airecv"`
 	Ground do.Grid   `do:"required,broadcast,airecv,grid"`
 	Doors  []do.Edge `do:"required,broadcast,airecv,edges"`
+	Inside []do.Zone `do:"required,broadcast,airecv,auto"`
+	Rooms  []do.Zone `do:"required,broadcast,airecv,open"`
 }
 
 // Avatar has a field of each kind of audience, and is what the database keeps.

@@ -14,8 +14,10 @@ import (
 
 // land is what a place says of its zones.
 type land struct {
-	grid  do.Grid
-	doors []do.Edge
+	grid   do.Grid
+	doors  []do.Edge
+	inside []do.Zone // ascending, each once: they open for who sees the place (rule 163)
+	rooms  []do.Zone // clients may open them (rule 95)
 }
 
 // readLand takes over what fields say of the zones below an object of the class.
@@ -28,6 +30,12 @@ func (l land) read(class *do.Class, m fields.Map) (land, error) {
 			l.grid, err = do.ParseGrid(it.Value())
 		case f.Keywords.Has(fields.Edges):
 			l.doors, err = do.ParseEdges(it.Value())
+		case f.Keywords.Has(fields.Auto):
+			l.inside, err = do.ParseZones(it.Value())
+			slices.Sort(l.inside)
+			l.inside = slices.Compact(l.inside)
+		case f.Keywords.Has(fields.Open):
+			l.rooms, err = do.ParseZones(it.Value())
 		}
 		if err != nil {
 			return l, err
@@ -187,7 +195,7 @@ func (c *chronicle) enter(e *wire.Entry) {
 	}
 }
 
-// update notes a set of grid or doors, and counts those who follow over them.
+// update notes a set of what a place says of its zones, and counts those who are concerned.
 func (c *chronicle) update(b *wire.Update) {
 	place := c.w.schema.Class("Place")
 	if !c.w.places[b.DO] {
@@ -200,7 +208,7 @@ func (c *chronicle) update(b *wire.Update) {
 		return
 	}
 	grid, doors := now.grid != old.grid, !slices.Equal(now.doors, old.doors)
-	if !grid && !doors {
+	if !grid && !doors && slices.Equal(now.inside, old.inside) && slices.Equal(now.rooms, old.rooms) {
 		return
 	}
 	c.noteLand(b.DO, now)

@@ -72,6 +72,8 @@ type Counters struct {
 	GridsChanged         int // while somebody followed over them
 	EdgesChanged         int
 	ThroughDoors         int // moves of clients out of or into a zone with edges
+	AutosOpened          int // auto zones that opened by themselves
+	AutosAltered         int // other auto zones while open
 	WaysRefused          int // moves and positions of clients that grid or edges do not let through
 }
 
@@ -115,6 +117,8 @@ func (c *Counters) Table() []Count {
 		{"grids changed while followed over", c.GridsChanged, true},
 		{"edges changed while followed over", c.EdgesChanged, true},
 		{"moves through edges", c.ThroughDoors, true},
+		{"auto zones opened", c.AutosOpened, true},
+		{"auto zones altered", c.AutosAltered, true},
 		{"ways and positions refused", c.WaysRefused, true},
 	}
 }
@@ -165,6 +169,8 @@ func (c *Counters) Add(o Counters) {
 	c.GridsChanged += o.GridsChanged
 	c.EdgesChanged += o.EdgesChanged
 	c.ThroughDoors += o.ThroughDoors
+	c.AutosOpened += o.AutosOpened
+	c.AutosAltered += o.AutosAltered
 	c.WaysRefused += o.WaysRefused
 }
 

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/otpd/otpd/database"
@@ -208,22 +208,23 @@ func (w *world) judgeClient(t truth, c *actor) {
 	}
 	covered := map[do.Location]bool{}
 	me := do.Session(c.conn.session)
-	for _, h := range c.client.Handles() {
-		if f, ok := c.follows[h]; ok {
-			w.coverFollowed(t, c, covered, h, f)
-			continue
+	if c.client.SessionState() == wire.StateEstablished {
+		v := &c.conn.view
+		for _, handle := range slices.Sorted(maps.Keys(v.open)) {
+			w.coverAsked(t, c, covered, v.adds[v.open[handle]])
 		}
-		cover(covered, h)
-	}
-	if c.client.SessionState() != wire.StateEstablished {
-		clear(covered)
+		w.coverAutos(t, c, covered)
 	}
 	w.judgeView(t, c, covered, me, func(stateserver.Scanned) bool { return false })
 }
 
-// coverFollowed adds what a handle that follows covers.
-func (w *world) coverFollowed(t truth, c *actor, covered map[do.Location]bool, h *repository.Handle, f followed) {
-	if _, err := h.Done(); refused(err) {
+// coverAsked adds what a handle of a client's covers.
+func (w *world) coverAsked(t truth, c *actor, covered map[do.Location]bool, a added) {
+	for _, z := range a.zones {
+		covered[do.Location{Parent: a.parent, Zone: z}] = true
+	}
+	f := a.follow
+	if f.id.IsZero() {
 		return
 	}
 	if owner := t.objects[f.id].Owner; owner != do.Session(c.conn.session) {
@@ -237,9 +238,39 @@ func (w *world) coverFollowed(t truth, c *actor, covered map[do.Location]bool, h
 	}
 }
 
-// refused reports whether an operation on an interest had no effect.
-func refused(err error) bool {
-	return errors.Is(err, wire.CodeDenied) || errors.Is(err, wire.CodeGone) || errors.Is(err, wire.CodeOverload)
+// coverAutos adds what is open by itself below what is covered, and below that (rule 163); the client must have booked
+// exactly these.
+func (w *world) coverAutos(t truth, c *actor, covered map[do.Location]bool) {
+	want := map[do.ID][]do.Zone{}
+	for grown := true; grown; {
+		grown = false
+		for _, id := range t.ids {
+			l := t.objects[id].Location
+			if _, parented := t.objects[l.Parent]; !parented || !covered[l] || want[id] != nil {
+				continue
+			}
+			inside := t.land(id).inside
+			if len(inside) == 0 {
+				continue
+			}
+			want[id], grown = inside, true
+			for _, z := range inside {
+				covered[do.Location{Parent: id, Zone: z}] = true
+			}
+		}
+	}
+	autos := c.conn.view.autos
+	for _, handle := range slices.Sorted(maps.Keys(autos)) {
+		if a := autos[handle]; !slices.Equal(a.zones, want[a.parent]) {
+			w.problem("%s has zones %v below %s open by themselves, these should be: %v", c.name, a.zones, w.nameOf(a.parent), want[a.parent])
+		}
+		delete(want, autos[handle].parent)
+	}
+	for _, id := range t.ids {
+		if want[id] != nil {
+			w.problem("%s sees %s, and its zones %v are not open", c.name, w.nameOf(id), want[id])
+		}
+	}
 }
 
 func cover(covered map[do.Location]bool, h interface {

@@ -19,15 +19,19 @@ type view struct {
 	adds    map[uint32]added          // interests that are being opened, by context
 	asks    map[do.Location]bool      // everything that it ever opened an interest in
 	follows []follows                 // everything that it ever followed
+	open    map[uint16]uint32         // of each handle that is open, the context of what opened it as it is
+	autos   map[uint16]added          // the same of those that the cluster opened
 	meant   map[string]map[do.ID]bool // objects that the client meant by each set of fields that it sent
 }
 
 // added is an interest as the client asked for it.
 type added struct {
-	at     int64
-	parent do.ID
-	zones  []do.Zone
-	follow followed // or what it follows
+	at      int64
+	handle  uint16
+	removed bool
+	parent  do.ID
+	zones   []do.Zone
+	follow  followed // or what it follows
 }
 
 // covers reports whether the interest covers a location; moved is since when that is so at least.
@@ -54,7 +58,7 @@ func (v *view) wants(f *wire.ClientFollow) {
 		if v.adds == nil {
 			v.adds = map[uint32]added{}
 		}
-		v.adds[f.Context] = added{at: v.c.w.now, follow: x}
+		v.adds[f.Context] = added{at: v.c.w.now, handle: f.Handle, follow: x}
 		v.follows = append(v.follows, follows{x, f.Context})
 	}
 }
@@ -105,7 +109,7 @@ func (v *view) asked(b []byte) {
 			if v.adds == nil {
 				v.adds = map[uint32]added{}
 			}
-			v.adds[f.Context] = added{at: w.now, parent: f.Parent, zones: f.Zones}
+			v.adds[f.Context] = added{at: w.now, handle: f.Handle, parent: f.Parent, zones: f.Zones}
 			if v.asks == nil {
 				v.asks = map[do.Location]bool{}
 			}
@@ -114,6 +118,10 @@ func (v *view) asked(b []byte) {
 			}
 		case *wire.ClientRemoveInterest:
 			v.book("interest", f.Context, 1)
+			if v.adds == nil {
+				v.adds = map[uint32]added{}
+			}
+			v.adds[f.Context] = added{at: w.now, handle: f.Handle, removed: true}
 		case *wire.ClientFollow:
 			v.book("interest", f.Context, 1)
 			v.wants(f)
@@ -236,8 +244,11 @@ func (v *view) frame(f wire.Frame) {
 		}
 	case *wire.ClientReply:
 		v.book("call", f.Call, -1)
+	case *wire.ClientInterestOpened:
+		v.mirror(f)
 	case *wire.ClientInterestDone:
 		v.book("interest", f.Context, -1)
+		v.holds(f)
 		if f.Code == wire.CodeOK {
 			v.opened(f.Context)
 			if !v.adds[f.Context].follow.id.IsZero() {
@@ -245,6 +256,43 @@ func (v *view) frame(f wire.Frame) {
 			}
 		}
 	}
+}
+
+// holds notes what a handle is now. One that was refused is as it was before.
+func (v *view) holds(f *wire.ClientInterestDone) {
+	a, ok := v.adds[f.Context]
+	if !ok || refused(f.Code) || v.open[f.Handle] > f.Context {
+		return
+	}
+	if v.open == nil {
+		v.open = map[uint16]uint32{}
+	}
+	if v.open[f.Handle] = f.Context; a.removed {
+		delete(v.open, f.Handle)
+	}
+}
+
+// mirror notes what the cluster opened or closed.
+func (v *view) mirror(f *wire.ClientInterestOpened) {
+	if f.Closed {
+		delete(v.open, f.Handle)
+		delete(v.autos, f.Handle)
+		return
+	}
+	if v.autos == nil {
+		v.autos = map[uint16]added{}
+	}
+	if _, ok := v.autos[f.Handle]; ok {
+		v.c.w.count.AutosAltered++
+	} else {
+		v.c.w.count.AutosOpened++
+	}
+	v.autos[f.Handle] = added{at: v.c.w.now, handle: f.Handle, parent: f.Parent, zones: f.Zones}
+}
+
+// refused reports whether an operation on an interest had no effect.
+func refused(c wire.Code) bool {
+	return c == wire.CodeDenied || c == wire.CodeGone || c == wire.CodeOverload
 }
 
 // arriving is how long what entered may be under way to an agent: of zones that a client covers already, a DONE says
@@ -256,7 +304,7 @@ const arriving = 200 * ms
 func (v *view) opened(context uint32) {
 	a, ok := v.adds[context]
 	w := v.c.w
-	if !ok || w.count.LinksLost+w.count.StatesDied > 0 {
+	if !ok || a.removed || w.count.LinksLost+w.count.StatesDied > 0 {
 		return
 	}
 	for _, id := range w.ids {

@@ -214,7 +214,7 @@ func (w *world) buildShard(i int) error {
 	s := &shard{}
 	s.state, err = stateserver.New(stateserver.Config{
 		Instance: id, Partitions: parts, Epoch: epoch,
-		AnswerTimeout: 2 * time.Second, CallTimeout: 2 * time.Second,
+		AnswerTimeout: 2 * time.Second, CallTimeout: 2 * time.Second, LastWord: 2 * time.Second,
 	})
 	if err != nil {
 		return err

@@ -13,7 +13,16 @@ type written struct {
 	c       *conn
 	aliases map[uint32]do.ID
 	owned   map[do.ID]bool
+	seen    map[do.ID]bool
+	autos   map[do.Location]bool  // everything that opened by itself
 	heading map[do.ID]do.Location // where the last move that was passed on led
+}
+
+func newWritten(c *conn) written {
+	return written{
+		c: c, aliases: map[uint32]do.ID{}, owned: map[do.ID]bool{}, seen: map[do.ID]bool{}, autos: map[do.Location]bool{},
+		heading: map[do.ID]do.Location{},
+	}
 }
 
 // stream takes in whole frames.
@@ -33,11 +42,16 @@ func (v *written) frame(f wire.Frame) {
 	switch f := f.(type) {
 	case *wire.ClientEnter:
 		v.aliases[f.Alias] = f.DO
+		v.seen[f.DO] = true
 		if f.Owned {
 			v.owned[f.DO] = true
 		} else {
 			v.entered(f)
 		}
+	case *wire.ClientLeave:
+		delete(v.seen, v.aliases[f.Alias])
+	case *wire.ClientInterestOpened:
+		v.opened(f)
 	case *wire.ClientEnterOwner:
 		v.aliases[f.Alias] = f.DO
 		v.owned[f.DO] = true
@@ -50,10 +64,28 @@ func (v *written) frame(f wire.Frame) {
 // Where messages were lost an agent may go by what long ago was.
 func (v *written) entered(f *wire.ClientEnter) {
 	w := v.c.w
-	if w.count.LinksLost+w.count.StatesDied > 0 || v.c.view.asks[f.Location] ||
+	if w.count.LinksLost+w.count.StatesDied > 0 || v.c.view.asks[f.Location] || v.autos[f.Location] ||
 		slices.ContainsFunc(v.c.view.follows, func(x follows) bool { return w.told.maySee(x.id, x.outer, f.Location) }) {
 		return
 	}
 	p := wire.Printer{Names: w.trace.names}
 	w.problem("%s sees %s at %s, which no interest of its covers", v.c.who.name, w.nameOf(f.DO), p.Channel(do.At(f.Location)))
+}
+
+// opened checks that what opens by itself is below something in view, as that says or just said.
+func (v *written) opened(f *wire.ClientInterestOpened) {
+	if f.Closed {
+		return
+	}
+	for _, z := range f.Zones {
+		v.autos[do.Location{Parent: f.Parent, Zone: z}] = true
+	}
+	w := v.c.w
+	if w.count.LinksLost+w.count.StatesDied > 0 {
+		return
+	}
+	said := slices.ContainsFunc(w.told.lately(f.Parent), func(l land) bool { return slices.Equal(l.inside, f.Zones) })
+	if !said || !v.seen[f.Parent] && !v.owned[f.Parent] {
+		w.problem("%s has zones %v below %s opened, which does not say so, or is not in its view", v.c.who.name, f.Zones, w.nameOf(f.Parent))
+	}
 }
