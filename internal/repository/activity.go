@@ -39,6 +39,9 @@ type activity struct {
 	until int64 // the deadline of a handler that nobody waits for; 0: none
 
 	again bool // the game never sees it: it is used again
+
+	inTrade bool            // it waits for its own transaction, whose objects are in doubt because of it
+	refused func(err error) // answers who waits for it, if it cannot begin; nil: as a call, or nobody waits
 }
 
 // hears is a run of the On method of a state field. These come with each value of each moving object: where the method

@@ -37,6 +37,7 @@ type AI struct {
 	early      []wire.Message    // that came before the schema, and wait for it
 	lost       map[uint32]*write // that a lost link settled: an answer may come all the same
 	reloads    map[uint32]do.ID  // objects that are asked for in full
+	asksAgain  *Timer            // for objects in doubt; nil: there are none
 	trades     []*trade          // transactions without an answer
 	lasts      lastWrites        // of objects that went
 
@@ -63,6 +64,7 @@ func NewAI(cfg Config, ac AIConfig) *AI {
 		takeovers: make(map[do.ID]*takeover),
 	}
 	a.setup(cfg, a)
+	a.sched.waits = a.holdBack
 	a.last = &a.lasts
 	a.lasts = lastWrites{a: a, byID: make(map[do.ID]*leaving), flying: make(map[uint32]*leaving), words: make(map[do.ID]do.Version)}
 	return a
@@ -385,7 +387,7 @@ func (a *AI) hearFailed(b *wire.Failed) {
 		return
 	}
 	delete(a.lost, b.Context)
-	delete(a.reloads, b.Context)
+	a.notReloaded(b)
 	if a.refuse(b.Context, refusal{err: err, id: b.DO, fields: b.Fields}) {
 		return
 	}

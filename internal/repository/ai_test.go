@@ -481,8 +481,9 @@ func TestLinkLost(t *testing.T) {
 	out := x.sent()
 	require.Len(t, out, 2)
 	require.Equal(t, &wire.AskHeld{Owners: []do.Channel{x.a.Channel()}, AI: x.a.Channel()}, out[0].Body)
-	require.Equal(t, []do.ID{a.ID()}, out[1].Body.(*wire.AskEntries).DOs)
-	x.step(&wire.ZoneEntries{Entries: []wire.Entry{{DO: a.ID(), Class: x.class.Number(), Version: do.Version{Inc: 1, N: 2}, Location: streetAt, AI: x.a.Channel(), Fields: values(t, x.class, "Name", "Flippy", "HP", 4)}}})
+	get := out[1].Body.(*wire.GetAll)
+	require.Equal(t, a.ID(), get.DO)
+	x.step(&wire.GetAllResp{Context: get.Context, Entry: wire.Entry{DO: a.ID(), Class: x.class.Number(), Version: do.Version{Inc: 1, N: 2}, Location: streetAt, AI: x.a.Channel(), Fields: values(t, x.class, "Name", "Flippy", "HP", 4)}})
 	require.EqualValues(t, 4, a.HP, "it had arrived")
 }
 

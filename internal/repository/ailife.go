@@ -464,7 +464,8 @@ func (a *AI) review(o *object, m wire.Message, b *wire.SetFields) {
 		return
 	}
 	set := slices.Clone(b.Fields)
-	a.spawn(&activity{what: "review", o: o, from: Caller{Channel: m.From}, task: func(ctx context.Context) error {
+	refused := func(err error) { a.answerReview(o, in, nil, err) }
+	a.spawn(&activity{what: "review", o: o, refused: refused, from: Caller{Channel: m.From}, task: func(ctx context.Context) error {
 		var pairs []fields.Pair
 		for it := set.Iter(); it.Next(); {
 			v := it.Value()

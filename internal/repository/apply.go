@@ -294,6 +294,7 @@ func (s *State) end(o *object, l Life) {
 	s.endView(o, l)
 	o.ran = o.run
 	s.drop(o)
+	s.endDoubt(o)
 	s.leave(o)
 	if runs := o.entered && s.life(o, l); !runs && s.last != nil {
 		s.sched.enqueue(runnable{step: func() { s.left(o) }})

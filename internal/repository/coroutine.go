@@ -30,6 +30,7 @@ type scheduler struct {
 	draining,
 	closed bool
 	dev     bool
+	waits   func(r runnable) bool // takes what must not run now; nil: nothing
 	running atomic.Uint64 // dev mode: the goroutine of the coroutine that runs, 0: the loop itself
 }
 
@@ -54,6 +55,7 @@ func (d *scheduler) drain() {
 		r := d.ready[i]
 		d.ready[i] = runnable{}
 		switch {
+		case d.waits != nil && d.waits(r):
 		case r.step != nil:
 			r.step()
 		case r.start != nil:

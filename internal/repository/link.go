@@ -146,6 +146,9 @@ func (s *State) SendEvent(x *do.Object, f *do.Field, arg []byte, to do.Channel) 
 		return nil
 	}
 	if f.Kind == do.FieldMolecular {
+		if err := o.certain(m, nil); err != nil {
+			return err
+		}
 		p := op{kind: opSet, o: o, fields: m}
 		p.old = s.remember(o, m)
 		s.hold(o, p)

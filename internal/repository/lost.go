@@ -12,9 +12,13 @@ import (
 const maxLost = 1024
 
 // hearLinkLost fails what was in flight over the link. If it hosts objects, everything that this AI runs and owns there is
-// asked for, and what is watched is opened again: messages may have been lost.
+// in doubt and asked for, and what is watched is opened again: messages may have been lost.
 func (a *AI) hearLinkLost(b *wire.LinkLost) {
 	lost := func(w *write) bool { return w.lostWith(b) }
+	if !b.Dead {
+		a.doubtBehind(b)
+	}
+	a.withdraw(lost)
 	a.remember(lost)
 	a.lose(fmt.Errorf("repository: %w", &wire.Error{Code: wire.CodeLinkLost}), lost, func(w *waiter) bool {
 		return w.to.Kind != do.KindObject || b.Holds(w.to.ID)
@@ -38,11 +42,7 @@ func (a *AI) hearLinkLost(b *wire.LinkLost) {
 		a.bury(b)
 	}
 	a.send(do.Control(do.RoleStateServer), &wire.AskHeld{Owners: []do.Channel{a.channel}, AI: a.channel})
-	for _, o := range a.sorted() {
-		if (o.run || o.owned) && !o.dog && b.Holds(o.id) {
-			a.askAgain(o)
-		}
-	}
+	a.askDoubtful()
 	a.reopen()
 }
 
@@ -97,9 +97,6 @@ func (a *AI) superseded(w *write, id do.ID, v do.Version) bool {
 
 // reload asks for the objects of a write that was done although it had been given up, or whose values are not known.
 func (a *AI) reload(w *write) {
-	if a.reloads == nil {
-		a.reloads = make(map[uint32]do.ID)
-	}
 	var asked []*object
 	for i := range w.ops {
 		o := w.ops[i].o
@@ -107,22 +104,6 @@ func (a *AI) reload(w *write) {
 			continue
 		}
 		asked = append(asked, o)
-		context := a.nextContext()
-		a.reloads[context] = o.id
-		a.send(do.ObjectChannel(o.id), &wire.GetAll{Context: context, DO: o.id})
+		a.getAll(o)
 	}
-}
-
-// reloaded takes an object in that reload asked for.
-func (a *AI) reloaded(b *wire.GetAllResp) bool {
-	id, ok := a.reloads[b.Context]
-	if !ok {
-		return false
-	}
-	delete(a.reloads, b.Context)
-	if o := a.objects[id]; o != nil && b.Entry.DO == id && b.Entry.Version.Inc == o.version.Inc {
-		a.take(&b.Entry, coversAll, func(o *object) { o.seen = o.seen && a.watched[b.Entry.Location] != nil })
-		a.leaveView(o)
-	}
-	return true
 }

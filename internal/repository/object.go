@@ -60,6 +60,7 @@ type object struct {
 	entered  bool        // generated
 	late     bool        // its generate waits for its turn
 	deferred []*activity // handlers that wait with it
+	doubt    *doubt      // nil: its values are what its State has, but for writes in flight
 }
 
 // pending is a field with own writes in flight. While there are any, foreign values go into truth only; when the last

@@ -73,6 +73,10 @@ func (s *State) takeChanges(o *object) ([]op, bool, error) {
 	if err := s.allowed(o, m, removed); err != nil {
 		return nil, false, err
 	}
+	if err := o.certain(m, removed); err != nil {
+		o.inst.Undo()
+		return nil, false, err
+	}
 	var out []op
 	if m.Len() > 0 {
 		p := op{kind: opSet, o: o, fields: slices.Clone(m)}

@@ -60,6 +60,7 @@ type State struct {
 	nextLate  int64               // when the next of them may
 	relations map[do.ID][]*waiter // for objects that are waited for
 	spare     []*activity         // runs to be used again
+	doubts    int                 // objects in doubt
 }
 
 // port is the side that a State speaks to.
@@ -219,7 +220,7 @@ func (s *State) FindAll(want func(target any) bool) []any {
 // Len is how many objects the repository holds.
 func (s *State) Len() int { return len(s.objects) }
 
-// Quiet reports whether no own write is in flight and no handler waits.
+// Quiet reports whether no own write is in flight, no object is in doubt, and no handler waits.
 func (s *State) Quiet() bool {
-	return len(s.writes) == 0 && len(s.waits) == 0 && len(s.sched.waiting) == 0
+	return len(s.writes) == 0 && len(s.waits) == 0 && len(s.sched.waiting) == 0 && s.doubts == 0
 }

@@ -26,6 +26,7 @@ type trade struct {
 type tradePart struct {
 	in    *do.Instance
 	id    do.ID
+	o     *object       // here; nil: it is a row that was loaded
 	pairs []fields.Pair // what is to be set
 	old   [][]byte      // what was there; nil: nothing
 	heard []bool        // the State has told the new value, so what is there now is not older
@@ -37,7 +38,9 @@ type tradePart struct {
 // that are here; else the error is a CodeConflict, nothing is done, and the objects are as before.
 //
 // It is a save point: what the handler did before is sent first, fn itself waits for nothing. When Transact returns nil it
-// is on the disk, and was broadcast. When the answer does not come the database is asked what became of it.
+// is on the disk, and was broadcast. When the answer does not come the database is asked what became of it; CodeUnknown
+// says that this has no answer yet, either. It is asked on, and until it is known handlers of the objects that are here
+// wait, and the fields of the transaction cannot be saved.
 func (a *AI) Transact(ctx context.Context, fn func() error, objects []*do.Object) error {
 	h, err := a.handler()
 	if err != nil {
@@ -60,9 +63,53 @@ func (a *AI) Transact(ctx context.Context, fn func() error, objects []*do.Object
 	if t.tx, err = a.newID(Place{Partition: 1}); err != nil {
 		return err
 	}
+	a.doubtTrade(t)
+	h.inTrade = true
+	err = a.decide(ctx, t)
+	h.inTrade = false
+	if errors.Is(err, wire.CodeUnknown) {
+		if !errors.Is(err, ErrClosed) {
+			a.spawn(&activity{what: "outcome", task: func(ctx context.Context) error { return a.findOut(ctx, t) }})
+		}
+		return err
+	}
+	a.decided(t, err == nil)
+	return errors.Join(err, a.becomeSure(h))
+}
+
+// doubtTrade puts the objects of a transaction in doubt until it is decided: their handlers would count with values that
+// it may change.
+func (a *AI) doubtTrade(t *trade) {
 	a.trades = append(a.trades, t)
-	defer func() { a.trades = slices.DeleteFunc(a.trades, func(x *trade) bool { return x == t }) }()
-	_, err = a.Request(ctx, "transact "+t.tx.String(), do.Control(do.RoleDatabase), func(c uint32) wire.Body {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if o := a.objects[p.id]; o != nil && o.inst == p.in {
+			p.o = o
+			d := a.question(o)
+			d.trades = append(d.trades, p)
+		}
+	}
+}
+
+// decided ends a transaction.
+func (a *AI) decided(t *trade, committed bool) {
+	if committed {
+		a.traded(t)
+	}
+	a.trades = slices.DeleteFunc(a.trades, func(x *trade) bool { return x == t })
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.o == nil || p.o.doubt == nil {
+			continue
+		}
+		p.o.doubt.trades = slices.DeleteFunc(p.o.doubt.trades, func(x *tradePart) bool { return x == p })
+		a.settleDoubt(p.o)
+	}
+}
+
+// decide asks for a transaction, and what became of it if there is no answer. CodeUnknown: not even that is known.
+func (a *AI) decide(ctx context.Context, t *trade) error {
+	_, err := a.Request(ctx, "transact "+t.tx.String(), do.Control(do.RoleDatabase), func(c uint32) wire.Body {
 		b := &wire.DBTransact{Context: c, Tx: t.tx}
 		for i := range t.parts {
 			b.Parts = append(b.Parts, t.parts[i].where)
@@ -70,13 +117,9 @@ func (a *AI) Transact(ctx context.Context, fn func() error, objects []*do.Object
 		return b
 	})
 	if unsure(err) {
-		err = a.settle(ctx, t, err)
+		return a.settle(ctx, t, err)
 	}
-	if err != nil {
-		return err
-	}
-	a.traded(t)
-	return nil
+	return err
 }
 
 // begin sends what the handler and the objects have not sent yet, so that fn's changes stand alone.
@@ -148,17 +191,49 @@ func unsure(err error) bool {
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// settle asks what became of a transaction whose answer did not come.
+// settle asks what became of a transaction whose answer did not come, for as long as a request may take.
 func (a *AI) settle(ctx context.Context, t *trade, why error) error {
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), time.Unix(0, a.now+int64(a.cfg.Timeout)))
-	defer cancel()
-	committed, err := a.Outcome(ctx, t.tx)
+	committed, err := a.outcome(limited{context.WithoutCancel(ctx), a.now + int64(a.cfg.Timeout)}, t.tx)
 	if err != nil {
 		return fmt.Errorf("repository: transact %s: %w: %w, and then %w", t.tx, &wire.Error{Code: wire.CodeUnknown}, why, err)
 	}
 	if !committed {
 		return fmt.Errorf("repository: transact %s: %w: nothing was done: %w", t.tx, &wire.Error{Code: wire.CodeTimeout}, why)
 	}
+	return nil
+}
+
+// limited is a context with a deadline by the repository's clock.
+type limited struct {
+	context.Context
+	until int64 // unix nanoseconds
+}
+
+func (c limited) Deadline() (time.Time, bool) { return time.Unix(0, c.until), true }
+
+// outcomeEvery is how long after an answer that did not come the outcome is asked for again.
+const outcomeEvery = 500 * time.Millisecond
+
+// outcome asks what became of a transaction until there is an answer, or ctx ends.
+func (a *AI) outcome(ctx context.Context, tx do.ID) (committed bool, err error) {
+	for {
+		if committed, err = a.Outcome(ctx, tx); err == nil || a.failure != nil || errors.Is(err, ErrClosed) {
+			return committed, err
+		}
+		if late := a.Sleep(ctx, outcomeEvery); late != nil {
+			return false, err
+		}
+	}
+}
+
+// findOut goes on asking when whoever began the transaction does not wait any longer: its objects stay in doubt until
+// it is known.
+func (a *AI) findOut(ctx context.Context, t *trade) error {
+	committed, err := a.outcome(ctx, t.tx)
+	if err != nil {
+		return err
+	}
+	a.decided(t, committed)
 	return nil
 }
 

@@ -21,7 +21,6 @@ type actor struct {
 	ai       *repository.AI
 	part     *participant
 	instance do.ID
-	cut      bool // its links were lost: what it did with gold then is not judged
 	watches  []*repository.Watch
 	vaults   map[do.ID]bool
 

@@ -23,7 +23,6 @@ func (w *world) disturb() {
 		}
 	case n < 4:
 		if a := w.ais[w.rand.IntN(len(w.ais))]; a != nil {
-			a.cut = true
 			w.net.cut(a.part, w.within(400*ms))
 		}
 	case n < 6:
@@ -35,11 +34,6 @@ func (w *world) disturb() {
 		}
 	case n < 7:
 		w.count.StateLinksLost++
-		for _, a := range w.ais {
-			if a != nil {
-				a.cut = true
-			}
-		}
 		if s := pick(w, w.states); !s.gone {
 			w.net.cut(s.participant, w.within(400*ms))
 		}

@@ -207,7 +207,8 @@ func (n *network) cut(p *participant, lasts int64) {
 }
 
 // cutFrom loses the links between a participant and some others, for a while: of what is under way on each, the rest
-// from some message on; and all that is sent before it ends. Then everybody concerned hears of it.
+// from some message on; and all that is sent before it ends. Then everybody concerned hears of it; what they send before
+// that is lost, too, as a director sees to.
 func (n *network) cutFrom(p *participant, others []*participant, lasts int64) {
 	n.w.count.LinksLost++
 	names := ""
@@ -228,12 +229,15 @@ func (n *network) cutFrom(p *participant, others []*participant, lasts int64) {
 	for _, q := range others {
 		heard = max(heard, n.link(q, p).last)
 		hosts = append(hosts, n.table.Hosts(q.member)...)
-		n.tell(n.link(p, q), q, n.link(p, q).last+n.w.delay(), linkLost(p, n.table.Hosts(p.member)))
+		at := n.link(p, q).last + n.w.delay()
+		n.tell(n.link(p, q), q, at, linkLost(p, n.table.Hosts(p.member)))
+		n.link(q, p).down = max(n.link(q, p).down, at)
 	}
 	heard += n.w.delay()
 	n.tell(&link{}, p, heard, linkLost(others[0], hosts))
 	for _, q := range others {
 		n.link(q, p).last = max(n.link(q, p).last, heard)
+		n.link(p, q).down = max(n.link(p, q).down, heard)
 	}
 }
 

@@ -168,7 +168,7 @@ func (w *world) judgeRows(t truth) {
 // judgeGold adds up the vaults of each AI, partition by partition.
 func (w *world) judgeGold(t truth) {
 	for _, a := range w.ais {
-		if a == nil || a.cut {
+		if a == nil {
 			continue
 		}
 		for part := do.Partition(1); part <= partitions; part++ {
