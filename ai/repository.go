@@ -119,6 +119,7 @@ func Connect(ctx context.Context, cfg Config) (*Repository, error) {
 		}
 	}
 	r.participant = director.Join(cfg.Name)
+	r.participant.Builds()
 	r.core = repository.NewAI(repository.Config{
 		Registry: cfg.Registry, Side: do.SideAI, Random: random, Timeout: cfg.Timeout, Recover: true, Dev: cfg.Dev,
 		Report: r.report,

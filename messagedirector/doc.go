@@ -55,7 +55,9 @@
 //
 // Frames carry (node, epoch, sequence). A hole in the sequence, a reconnect or an overflowing queue is a lost link:
 // local participants hear wire.LinkLost, fail their requests in flight and open again what they watched, and the
-// link starts over with a whole snapshot of subscriptions and wills.
+// link starts over with a whole snapshot of subscriptions and wills. They hear it again when the link is back, for what
+// came in between was dropped. What a repository ([Participant.Builds]) sends from when a link starts over until it has
+// taken the LinkLost is dropped, too: it is built on what may be lost.
 //
 // # Leases and wills
 //

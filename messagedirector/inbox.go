@@ -34,6 +34,8 @@ type Inbox struct {
 	since    int64 // nanoseconds after start: when the oldest of messages came
 	working  int64 // the same of the batch that the receiver works on, 0 if it is none
 	over     bool  // counted by gate
+	unheard  map[*Member]int // only in the queue to a peer: how often it started over without that the member took it in
+	losses   []loss          // starts of links of which LinkLost is among messages
 	err      error // why nothing comes any more
 }
 
@@ -109,6 +111,7 @@ func (in *Inbox) take(batch *[]wire.Message, packets []placed) (bool, []placed, 
 	packets, in.packets = in.packets, packets
 	in.taken, in.working = in.bytes, in.since
 	in.bytes, in.since = 0, 0
+	in.hear()
 	if in.over {
 		// Its originators wait for the credit that the next take gives: it must come even if nothing else does.
 		in.ring()
@@ -118,12 +121,17 @@ func (in *Inbox) take(batch *[]wire.Message, packets []placed) (bool, []placed, 
 
 // put appends a message of about weight bytes and reports whether it was the one that made the inbox overflow. The
 // clock is asked only if the inbox was empty.
-func (in *Inbox) put(m *wire.Message, weight int, clock *clock) bool {
+func (in *Inbox) put(m *wire.Message, weight int, clock *clock, from *Member) bool {
 	in.mu.Lock()
-	if in.err != nil {
+	if in.err != nil || in.deafTo(from) {
 		in.mu.Unlock()
 		return false
 	}
+	return in.putLocked(m, weight, clock)
+}
+
+// putLocked is put with the lock held, which it gives back.
+func (in *Inbox) putLocked(m *wire.Message, weight int, clock *clock) bool {
 	first := len(in.messages)+len(in.packets) == 0
 	if first {
 		in.since = clock.now(in.start)
@@ -182,6 +190,7 @@ func (in *Inbox) fail(err error) {
 
 func (in *Inbox) end(err error) {
 	in.err = err
+	in.hear()
 	in.messages, in.packets, in.bytes, in.since = nil, nil, 0, 0
 	if in.over {
 		in.over = false

@@ -77,10 +77,14 @@ func TestHoleInTheSequenceIsALostLink(t *testing.T) {
 		Source:   wire.Source{Node: n2.id, Epoch: n2.epoch, Seq: 1000},
 		Messages: []wire.Message{digest(1, zone20)},
 	})
+	lost := 0
 	until(t, p1, func(m wire.Message) bool {
 		_, tick := m.Body.(*wire.Tick)
 		require.False(t, tick, "nothing is taken behind a hole")
-		return linkLost(n2, false)(m)
+		if linkLost(n2, false)(m) {
+			lost++
+		}
+		return lost == 2 // at once, and when the link has started over: what came in between was dropped
 	})
 	until(t, p2, linkLost(n1, false)) // what it sent was lost: it hears so, too
 	works(t, p1, p2)
@@ -137,6 +141,48 @@ func TestQueueOverItsLimitIsALostLink(t *testing.T) {
 	until(t, p1, linkLost(n2, false))
 	until(t, p2, linkLost(n1, false))
 	works(t, p1, p2)
+}
+
+// What a repository sends before it has heard that a link started over is built on what may be lost, and does not arrive;
+// what others send does.
+func TestWhatIsBuiltOnALossIsDropped(t *testing.T) {
+	n1, n2, p1, p2 := pair(t)
+	other := n1.director.Join("other")
+	p1.Builds()
+	again := func() {
+		n1.director.mu.Lock()
+		defer n1.director.mu.Unlock()
+		n1.restart(n1.peers[0], "a test")
+	}
+	arrive := func(want ...int) {
+		t.Helper()
+		var got []int
+		until(t, p2, func(m wire.Message) bool {
+			if b, ok := m.Body.(*wire.Tick); ok {
+				got = append(got, int(b.Unix))
+			}
+			return len(got) == len(want)
+		})
+		require.Equal(t, want, got)
+	}
+	again()
+	again()
+	p1.Route([]wire.Message{digest(1, zone20)})
+	other.Route([]wire.Message{digest(2, zone20)})
+	until(t, p1, linkLost(n2, false))
+	p1.Route([]wire.Message{digest(3, zone20)})
+	arrive(2, 3)
+	again()
+	p1.Route([]wire.Message{digest(4, zone20)})
+	p1.Leave()
+	n1.director.mu.Lock()
+	q := n1.peers[0].member.inbox
+	n1.director.mu.Unlock()
+	q.mu.Lock()
+	require.Empty(t, q.unheard, "who left owes nothing")
+	q.mu.Unlock()
+	other.Route([]wire.Message{digest(5, zone20)})
+	arrive(5)
 }
 
 func TestCreditIsSharedBetweenNodes(t *testing.T) {

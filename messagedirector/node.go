@@ -265,8 +265,13 @@ func (n *Node) part(p *peer, why string) {
 // announce tells all participants that what was in flight to and from a peer may be lost, and which partitions it hosts.
 func (n *Node) announce(p *peer, dead bool) {
 	for _, q := range n.director.participants {
-		q.answer(do.Control(do.RoleDirector), &wire.LinkLost{Node: p.id, Epoch: p.epoch, Dead: dead, Hosts: slices.Clone(p.hosted)})
+		q.answer(do.Control(do.RoleDirector), p.linkLost(dead))
 	}
+}
+
+// linkLost is what participants are told of the loss.
+func (p *peer) linkLost(dead bool) *wire.LinkLost {
+	return &wire.LinkLost{Node: p.id, Epoch: p.epoch, Dead: dead, Hosts: slices.Clone(p.hosted)}
 }
 
 // lose gives up what comes from a peer until its next hello, and asks for that. Called under the director's mu.
@@ -283,9 +288,17 @@ func (n *Node) lose(p *peer, why string) {
 
 // restart sends a peer everything from the beginning, because what was sent to it is lost. Called under the director's mu.
 func (n *Node) restart(p *peer, why string) {
+	p.member.inbox.deafen(n.director.participants)
+	n.startOver(p, why)
+}
+
+// startOver is restart when what repositories send to the peer is dropped already.
+func (n *Node) startOver(p *peer, why string) {
 	p.lostLinks++
 	n.snapshot(p, true)
-	n.announce(p, false) // after the hello is queued: what participants send from now on comes behind it
+	for _, q := range n.director.participants {
+		q.hears(p, p.linkLost(false)) // after the hello is queued: what they send from then on comes behind it
+	}
 	n.log.Warn("link starts over", "node", p.id, "name", p.name, "reason", why)
 }
 
@@ -293,8 +306,9 @@ func (n *Node) restart(p *peer, why string) {
 func (n *Node) overflowed(m *Member) {
 	for _, p := range n.peers {
 		if p.member == m {
+			m.inbox.deafen(n.director.participants)
 			m.inbox.reset()
-			n.restart(p, "queue over its limit")
+			n.startOver(p, "queue over its limit")
 			return
 		}
 	}

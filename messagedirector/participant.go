@@ -59,7 +59,7 @@ func (p *Participant) Leave() { p.director.remove(p, ErrLeft) }
 // answer puts the director's answer to a control message into the participant's own inbox.
 func (p *Participant) answer(to do.Channel, body wire.Body) {
 	m := wire.Message{To: []do.Channel{to}, From: do.Control(do.RoleDirector), Body: body}
-	p.inbox.put(&m, baseWeight, new(clock))
+	p.inbox.put(&m, baseWeight, new(clock), nil)
 }
 
 // sending is what routing needs for one sender, and is owned by it.
@@ -84,7 +84,7 @@ func (s *sending) send(m *wire.Message, sender *Member) {
 	s.copies += uint64(len(found))
 	w := weight(m)
 	for _, r := range found {
-		if r.inbox.put(m, w, &s.clock) {
+		if r.inbox.put(m, w, &s.clock, sender) {
 			s.overflow = append(s.overflow, r)
 		}
 	}

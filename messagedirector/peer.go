@@ -26,6 +26,7 @@ type peer struct {
 	hosted []do.Range             // those that it hosts or hosted
 	held   bool                   // it has no credit to give
 	lost   bool                   // what it sends is dropped until its next hello
+	met    bool                   // its first hello has come
 	wills  map[uint64]postRemoves // by participant: what must be routed if it dies; nil: not known yet
 	coming map[uint64]postRemoves // the same of a snapshot that has not ended; nil: there is none
 	partly Delta                  // the subscriptions of that snapshot so far

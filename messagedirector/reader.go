@@ -136,10 +136,10 @@ func (n *Node) handle(p *peer, seq uint64, packet wire.Packet) {
 	}
 	switch q := packet.(type) {
 	case *wire.BusHello:
-		if !p.lost {
-			n.announce(p, false) // the peer starts over by itself: it knows of a loss
+		if p.met {
+			n.announce(p, false) // what it sent since the loss is lost, too; or it starts over by itself, and knows of one
 		}
-		p.lost, p.synced = false, false
+		p.met, p.lost, p.synced = true, false, false
 		p.coming, p.partly = map[uint64]postRemoves{}, Delta{}
 		n.credit(p, false)
 	case *wire.BusWill:

@@ -47,6 +47,9 @@ type Member struct {
 	inbox *Inbox       // nil in a table without a director
 	owner *Participant // nil for a peer, and in a table without a director
 
+	// Set before the first Route, then read-only.
+	builds bool // what it sends is built on what it sent before
+
 	// Owned by whoever changes the table.
 	channels map[do.Channel]struct{}
 	posts    postRemoves

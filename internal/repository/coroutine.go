@@ -31,7 +31,7 @@ type scheduler struct {
 	closed bool
 	dev     bool
 	waits   func(r runnable) bool // takes what must not run now; nil: nothing
-	running atomic.Uint64 // dev mode: the goroutine of the coroutine that runs, 0: the loop itself
+	running atomic.Uint64         // dev mode: the goroutine of the coroutine that runs, 0: the loop itself
 }
 
 // runnable is one of: an activity to start, a coroutine to go on with, a step of the loop itself.

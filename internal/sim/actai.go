@@ -34,8 +34,10 @@ func (a *actor) actAI() {
 			a.watchSomething()
 		case n < 76:
 			a.askSomebody()
-		case n < 84:
+		case n < 83:
 			a.payFromVault()
+		case n < 84:
+			a.payByTask()
 		case n < 91:
 			a.useDatabase()
 		case n < 94:

@@ -81,7 +81,8 @@ func (w *world) startAI(i int) {
 	a := &actor{w: w, place: i, instance: do.NewID(0, w.now/ms, w.rand.Uint64())}
 	a.name = w.name(a.instance, fmt.Sprint("ai", i+1, "."))
 	a.ai = repository.NewAI(a.config(do.SideAI), repository.AIConfig{Instance: a.instance})
-	a.part = w.net.join(a.name, true, func(m wire.Message) { a.run(func() { a.ai.Step(m, w.now+a.part.skew) }) })
+	a.part = w.net.join(a.name, true, a.hears)
+	a.part.builds = true
 	w.ais[i] = a
 	a.run(func() { a.ai.Start(w.now) })
 	a.run(func() { a.ai.OnReady(a.settle) })

@@ -18,6 +18,7 @@ type participant struct {
 	gone    bool
 	receive func(m wire.Message)
 	links   []*link // to the others, by their index
+	builds  bool    // an AI: what it writes is built on what it wrote before
 	far     bool    // on a node of its own: the links to it can be lost
 	skew    int64   // what its clock is ahead, nanoseconds
 	latest  int64   // the latest time that it was told: for it time never goes back
@@ -207,8 +208,8 @@ func (n *network) cut(p *participant, lasts int64) {
 }
 
 // cutFrom loses the links between a participant and some others, for a while: of what is under way on each, the rest
-// from some message on; and all that is sent before it ends. Then everybody concerned hears of it; what they send before
-// that is lost, too, as a director sees to.
+// from some message on; and all that is sent before it ends. Then everybody concerned hears of it; what an AI sends
+// before that is lost, too, as a director sees to.
 func (n *network) cutFrom(p *participant, others []*participant, lasts int64) {
 	n.w.count.LinksLost++
 	names := ""
@@ -231,13 +232,20 @@ func (n *network) cutFrom(p *participant, others []*participant, lasts int64) {
 		hosts = append(hosts, n.table.Hosts(q.member)...)
 		at := n.link(p, q).last + n.w.delay()
 		n.tell(n.link(p, q), q, at, linkLost(p, n.table.Hosts(p.member)))
-		n.link(q, p).down = max(n.link(q, p).down, at)
+		n.deaf(q, p, at)
 	}
 	heard += n.w.delay()
 	n.tell(&link{}, p, heard, linkLost(others[0], hosts))
 	for _, q := range others {
 		n.link(q, p).last = max(n.link(q, p).last, heard)
-		n.link(p, q).down = max(n.link(p, q).down, heard)
+		n.deaf(p, q, heard)
+	}
+}
+
+// deaf loses what an AI sends over a link until it has heard that it was lost: what it wrote was built on what is lost.
+func (n *network) deaf(from, to *participant, until int64) {
+	if from.builds {
+		n.link(from, to).down = max(n.link(from, to).down, until)
 	}
 }
 

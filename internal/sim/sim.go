@@ -66,6 +66,7 @@ type Counters struct {
 	Activated            int // objects of the database that came to life
 	Unique               int // sets of unique values that were accepted
 	SwapsDone            int // bundles over two objects
+	SwapsInDoubt         int // those that were refused because a State had not said what it has
 	DatabaseAway         int
 	Followed             int // handles that follow an object
 	CellsCrossed         int // by objects that are followed, on a grid
@@ -111,6 +112,7 @@ func (c *Counters) Table() []Count {
 		{"activated objects", c.Activated, true},
 		{"unique values set", c.Unique, true},
 		{"bundles over two objects", c.SwapsDone, true},
+		{"bundles refused in doubt", c.SwapsInDoubt, true},
 		{"failures of the database", c.DatabaseAway, true},
 		{"handles that follow", c.Followed, true},
 		{"cells crossed while followed", c.CellsCrossed, true},
@@ -163,6 +165,7 @@ func (c *Counters) Add(o Counters) {
 	c.Activated += o.Activated
 	c.Unique += o.Unique
 	c.SwapsDone += o.SwapsDone
+	c.SwapsInDoubt += o.SwapsInDoubt
 	c.DatabaseAway += o.DatabaseAway
 	c.Followed += o.Followed
 	c.CellsCrossed += o.CellsCrossed
