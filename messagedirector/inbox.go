@@ -30,13 +30,13 @@ type Inbox struct {
 	messages []wire.Message
 	packets  []placed // only in the queue to a peer
 	bytes    int
-	taken    int   // bytes of the batch that the receiver works on
-	since    int64 // nanoseconds after start: when the oldest of messages came
-	working  int64 // the same of the batch that the receiver works on, 0 if it is none
-	over     bool  // counted by gate
+	taken    int             // bytes of the batch that the receiver works on
+	since    int64           // nanoseconds after start: when the oldest of messages came
+	working  int64           // the same of the batch that the receiver works on, 0 if it is none
+	over     bool            // counted by gate
 	unheard  map[*Member]int // only in the queue to a peer: how often it started over without that the member took it in
 	losses   []loss          // starts of links of which LinkLost is among messages
-	err      error // why nothing comes any more
+	err      error           // why nothing comes any more
 }
 
 // placed is a packet of the bus between messages: before messages[at].
