@@ -40,6 +40,8 @@ const (
 	CodeUnique   = wire.CodeUnique
 	CodeConflict = wire.CodeConflict
 	CodeAway     = wire.CodeAway
+	CodeReadOnly = wire.CodeReadOnly
+	CodeDiskFull = wire.CodeDiskFull
 	CodeGone     = wire.CodeGone
 	CodeUnknown  = wire.CodeUnknown
 	CodeNotReady = wire.CodeNotReady

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/otpd/otpd/do"
@@ -38,11 +39,15 @@ var (
 	// (rule 150).
 	ErrValue = errors.New("value does not fit the field")
 
-	// ErrUnavailable says that the database is away, full, locked, or gave up on the transaction. Whether a batch
+	// ErrUnavailable says that the database is away, locked, or gave up on the transaction. Whether a batch
 	// was stored is then not known; doing it again is safe where its operations carry an expected version.
 	ErrUnavailable = errors.New("database is not available")
 	// ErrDenied says that the database refuses this user, password or file.
 	ErrDenied = errors.New("database refuses access")
+	// ErrReadOnly says that it can be read and not written, to this user or at all. It is an ErrDenied.
+	ErrReadOnly = fmt.Errorf("%w: it is read-only", ErrDenied)
+	// ErrFull says that there is no room for what was to be written.
+	ErrFull = errors.New("disk of the database is full")
 	// ErrAddress says that the address of a database cannot be understood.
 	ErrAddress = errors.New("wrong database address")
 	// ErrNewer says that a newer release has written the database in a form that this one does not know.
@@ -89,6 +94,9 @@ type Backend interface {
 	// Where the plan has destructive statements, nothing is done: ErrDestructive.
 	SetSchema(ctx context.Context, expect uint64, s *do.Schema) (version uint64, err error)
 
+	// Probe writes something that changes nothing: its error is why the database takes no writes.
+	Probe(ctx context.Context) error
+
 	// Close lets running calls end and gives up all connections.
 	Close() error
 }
@@ -126,6 +134,15 @@ const (
 	OpTransact               // does its Parts, all or none, once
 	OpOutcome                // asks what became of a transaction, and ends one that nobody knows
 )
+
+// writes reports whether the operation may change something.
+func (k OpKind) writes() bool {
+	switch k {
+	case OpGet, OpFind, OpList:
+		return false
+	}
+	return true
+}
 
 func (k OpKind) String() string {
 	if int(k) < len(opNames) {

@@ -5,7 +5,7 @@
 // Those about one object stand in line, so that none is overtaken (rule 149); those of many objects share a batch. What a
 // batch changed is announced on the object's record channel before it is acknowledged (rules 145, 148). While the
 // database is away all are answered so, and who asked tries again: nothing here is kept for later, so nothing is
-// lost here. The schema record only grows: what is offered is merged, written by compare-and-set, and announced.
+// lost here. One that takes no writes (it is read-only, its disk is full) is not away: what only reads is served. The schema record only grows: what is offered is merged, written by compare-and-set, and announced.
 //
 // The core does no I/O. It hands out [Work], which [Work.Run] has a Backend do; the outcome (wire.DBWorked,
 // wire.DBSchemaIs) comes back as a message like all others. [Server] is the shell: a participant of a director, and

@@ -19,7 +19,8 @@ import (
 type Memory struct {
 	mu sync.Mutex
 	// Guarded by mu.
-	fail    error
+	fail    error // of every call
+	refuse  error // of writes
 	cluster Cluster
 	epochs  map[do.Partition]uint32
 	epoch   uint32 // given last
@@ -70,6 +71,22 @@ func (b *Memory) Fail(err error) {
 	b.fail = err
 }
 
+// Refuse makes every write fail with err, which usually is ErrReadOnly or ErrFull, until it is called with nil.
+func (b *Memory) Refuse(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refuse = err
+}
+
+// Probe implements Backend.
+func (b *Memory) Probe(ctx context.Context) error {
+	if err := b.beginWrite(ctx); err != nil {
+		return err
+	}
+	b.mu.Unlock()
+	return nil
+}
+
 // begin locks b for a call, and fails where there is none to be had.
 func (b *Memory) begin(ctx context.Context) error {
 	b.mu.Lock()
@@ -84,12 +101,28 @@ func (b *Memory) begin(ctx context.Context) error {
 	return nil
 }
 
+// beginWrite is begin for a call that writes.
+func (b *Memory) beginWrite(ctx context.Context) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	if b.refuse != nil {
+		b.mu.Unlock()
+		return fmt.Errorf("database: memory: %w", b.refuse)
+	}
+	return nil
+}
+
 // Do implements Backend.
 func (b *Memory) Do(ctx context.Context, s *do.Schema, ops []Op) ([]Result, error) {
 	if len(ops) > MaxBatch {
 		return nil, fmt.Errorf("database: do: %w: %d operations in a batch, at most %d", ErrValue, len(ops), MaxBatch)
 	}
-	if err := b.begin(ctx); err != nil {
+	begin := b.begin
+	if slices.ContainsFunc(ops, func(op Op) bool { return op.Kind.writes() }) {
+		begin = b.beginWrite
+	}
+	if err := begin(ctx); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()
@@ -377,7 +410,7 @@ func (b *Memory) Cluster(ctx context.Context, want Cluster) (Cluster, error) {
 
 // RaiseEpoch implements Backend.
 func (b *Memory) RaiseEpoch(ctx context.Context, partitions []do.Partition) (uint32, error) {
-	if err := b.begin(ctx); err != nil {
+	if err := b.beginWrite(ctx); err != nil {
 		return 0, err
 	}
 	defer b.mu.Unlock()

@@ -29,7 +29,7 @@ func (b *Memory) Plan(ctx context.Context, s *do.Schema) (Plan, error) {
 
 // SetSchema implements Backend.
 func (b *Memory) SetSchema(ctx context.Context, expect uint64, s *do.Schema) (uint64, error) {
-	if err := b.begin(ctx); err != nil {
+	if err := b.beginWrite(ctx); err != nil {
 		return 0, err
 	}
 	defer b.mu.Unlock()

@@ -48,6 +48,7 @@ func (s *State) makeWork(out *wire.Outbox) {
 	if s.reading != 0 || s.writing != 0 || s.offerSchema(out) {
 		return
 	}
+	s.probe()
 	for len(s.batches) < s.cfg.Workers && len(s.ready) > 0 {
 		s.makeBatch()
 	}
@@ -132,6 +133,7 @@ func (s *State) again(b *batch, r *request) {
 // giveUp answers every request that waits for a line that is not busy: the database is away, and who asked tries
 // again. Those behind a batch that is still under way are given up when it ends.
 func (s *State) giveUp(text string, out *wire.Outbox) {
+	s.reason = text
 	for _, l := range s.ready {
 		for _, r := range l.waiting {
 			s.open--

@@ -9,6 +9,10 @@ import (
 
 // worked answers the requests of a batch.
 func (s *State) worked(b *wire.DBWorked, out *wire.Outbox) error {
+	if b.Work != 0 && b.Work == s.refusal.probe {
+		s.probed(b, out)
+		return nil
+	}
 	done := s.batches[b.Work]
 	if done == nil {
 		return fmt.Errorf("database: outcome of work %d, which is not under way: %w", b.Work, ErrUnexpected)
@@ -22,6 +26,7 @@ func (s *State) worked(b *wire.DBWorked, out *wire.Outbox) error {
 		s.counters.Batches++
 		s.counters.LastBatch = uint64(len(done.requests))
 		s.counters.Operations += uint64(len(done.requests))
+		s.heedRefusals(done, b.Results)
 		for i, r := range done.requests {
 			s.result(done, r, &b.Results[i], out)
 		}

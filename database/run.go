@@ -59,6 +59,7 @@ type Server struct {
 	out      wire.Outbox
 	failures int // works that left the State without a database, one after the other
 	wasAway  bool
+	refused  wire.Code // Counters.Refusing as it was told last
 
 	jobs     chan job
 	outcomes chan wire.Message
@@ -82,8 +83,8 @@ func NewServer(d *messagedirector.Director, b Backend, cfg ServerConfig) (*Serve
 		return nil, err
 	}
 	s := &Server{cfg: cfg.withDefaults(), backend: b, part: d.Join("database"), state: state}
-	// The reading of the schema record may be under way beside as many batches as there may be.
-	room := state.cfg.Workers + 1
+	// The reading of the schema record and a probe may be under way beside as many batches as there may be.
+	room := state.cfg.Workers + 2
 	s.jobs, s.outcomes = make(chan job, room), make(chan wire.Message, room)
 	s.counters.Store(&Counters{})
 	state.Start(&s.out)
@@ -180,9 +181,17 @@ func (s *Server) turn() error {
 	if c.Away != s.wasAway {
 		s.wasAway = c.Away
 		if c.Away {
-			s.cfg.Log.Warn("database: away")
+			s.cfg.Log.Warn("database: away", "err", c.Reason)
 		} else {
 			s.cfg.Log.Info("database: back")
+		}
+	}
+	if c.Refusing != s.refused {
+		s.refused = c.Refusing
+		if c.Refusing != wire.CodeOK {
+			s.cfg.Log.Error("database: takes no writes: "+c.Refusing.String(), "err", c.Reason)
+		} else {
+			s.cfg.Log.Info("database: takes writes again")
 		}
 	}
 	return nil
@@ -279,9 +288,17 @@ func (s *Server) Counters() Counters { return *s.counters.Load() }
 func (s *Server) Ready() error {
 	switch c := s.Counters(); {
 	case c.Away:
-		return fmt.Errorf("database: %w", ErrUnavailable)
+		return &awayError{c.Reason}
+	case c.Refusing != wire.CodeOK:
+		return fmt.Errorf("database: takes no writes: %w", c.Refusing.Err(c.Reason))
 	case !c.Known:
 		return fmt.Errorf("database: the schema record was not read yet: %w", wire.CodeNotReady)
 	}
 	return nil
 }
+
+// awayError is ErrUnavailable with the reason that the database gave, which may be another one.
+type awayError struct{ reason string }
+
+func (e *awayError) Error() string { return "database: away: " + e.reason }
+func (e *awayError) Unwrap() error { return ErrUnavailable }

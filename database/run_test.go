@@ -3,6 +3,8 @@ package database
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,6 +153,47 @@ func TestServerComesBack(t *testing.T) {
 		// The end does not wait for a database that is away.
 		c.mem.Fail(ErrUnavailable)
 		c.ask(&wire.DBGet{Context: 4, DO: avatarID})
+		require.NoError(t, c.end())
+	})
+}
+
+// A database that takes no writes is not away: it is read, and /readyz says what it is, until it takes them again,
+// whether somebody writes or not.
+func TestServerOfAReadOnlyDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		c := newCluster(t, ServerConfig{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		c.run()
+		c.ask(c.create())
+		require.Len(t, c.heard(), 2)
+		for refused, code := range map[error]wire.Code{ErrReadOnly: wire.CodeReadOnly, ErrFull: wire.CodeDiskFull} {
+			log.Reset()
+			c.mem.Refuse(refused)
+			c.ask(&wire.DBSet{Context: 2, DO: avatarID, Fields: c.gold(7)}, &wire.DBGet{Context: 3, DO: avatarID})
+			heard := c.heard()
+			require.Len(t, heard, 2)
+			require.Contains(t, heard[0], "Failed DBSet avatar1 "+code.Name())
+			require.Contains(t, heard[1], "DBObject avatar1")
+			later(5 * time.Second)
+			require.ErrorIs(t, c.server.Ready(), code)
+			require.ErrorContains(t, c.server.Ready(), code.String())
+			require.NotErrorIs(t, c.server.Ready(), ErrUnavailable)
+			require.Contains(t, log.String(), "takes no writes: "+code.String())
+			require.NotContains(t, log.String(), "takes writes again")
+			require.NotContains(t, log.String(), "away")
+
+			c.mem.Refuse(nil)
+			later(3 * time.Second)
+			require.NoError(t, c.server.Ready())
+			require.Contains(t, log.String(), "takes writes again")
+		}
+		c.mem.Refuse(ErrReadOnly)
+		c.ask(&wire.DBSet{Context: 2, DO: avatarID, Fields: c.gold(7)})
+		c.mem.Fail(fmt.Errorf("%w: wrong password", ErrDenied))
+		later(3 * time.Second)
+		require.ErrorIs(t, c.server.Ready(), ErrUnavailable, "the probe finds out")
+		require.ErrorContains(t, c.server.Ready(), "wrong password")
+		require.NotContains(t, c.server.Ready().Error(), "not available")
 		require.NoError(t, c.end())
 	})
 }

@@ -156,6 +156,9 @@ func (s *State) schemaIs(b *wire.DBSchemaIs, out *wire.Outbox) error {
 		// Somebody else was first: read what it is now, merge again.
 		s.readSchema()
 	case wrote && b.Code != wire.CodeAway:
+		if takesNone(b.Code) {
+			s.refusesWrites(b.Code, b.Reason)
+		}
 		s.endOffer(b.Code, reasonOr(b), out)
 	default:
 		s.away = true

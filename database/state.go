@@ -38,6 +38,8 @@ type State struct {
 	offers  []offer    // schemas to merge in; the first may be under way
 	unsure  []*request // transactions of which it is not known whether the backend did them
 	away    bool       // the backend failed, and no reading has succeeded since
+	reason  string     // why it is away
+	refusal refusal    // that the backend takes no writes
 
 	// Transactions over several objects. lanes: those about one object, in the order of arrival.
 	txs         map[do.ID]*transaction
@@ -60,8 +62,11 @@ type Counters struct {
 	Waiting      uint64 // requests that are not under way
 	UnderWay     uint64 // batches
 	Lag          int64  // nanoseconds: about the age of the oldest request that has no answer
+	Refusals     uint64 // writes that the database did not take: it was read-only, or its disk full
 	Known        bool   // the schema record was read
 	Away         bool
+	Refusing     wire.Code // CodeReadOnly or CodeDiskFull: it can be read, and takes no writes
+	Reason       string    // why it is away or takes no writes, as the database says it
 }
 
 // ErrUnexpected is wrapped by the error about a message that is no database's business.
@@ -156,6 +161,10 @@ func (s *State) Schema() *do.Schema { return s.schema }
 func (s *State) Counters() Counters {
 	c := s.counters
 	c.Waiting, c.UnderWay, c.Known, c.Away = uint64(s.waiting), uint64(len(s.batches)), s.known, s.away
+	c.Refusing, c.Reason = s.refusal.code, s.refusal.text
+	if s.away {
+		c.Reason = s.reason
+	}
 	oldest := s.now
 	for _, b := range s.batches {
 		oldest = min(oldest, b.requests[0].at)

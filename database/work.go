@@ -18,6 +18,7 @@ const (
 	WorkBatch       WorkKind = iota // run operations in one transaction
 	WorkReadSchema                  // read the schema record
 	WorkWriteSchema                 // change the tables and the schema record
+	WorkProbe                       // ask whether it takes writes again
 )
 
 // Work is what a State wants of its backend.
@@ -39,6 +40,8 @@ func (w *Work) Run(ctx context.Context, b Backend) wire.Message {
 		m.Body = w.readSchema(ctx, b)
 	case WorkWriteSchema:
 		m.Body = w.writeSchema(ctx, b)
+	case WorkProbe:
+		m.Body = w.probe(ctx, b)
 	default:
 		m.Body = w.batch(ctx, b)
 	}
@@ -74,10 +77,34 @@ func (w *Work) writeSchema(ctx context.Context, b Backend) *wire.DBSchemaIs {
 	case errors.Is(err, ErrDestructive), errors.Is(err, ErrSchema):
 		is.Code = wire.CodeSchema
 	default:
-		is.Code = wire.CodeAway
+		is.Code = w.refusalOf(ctx, b, err)
 	}
 	is.Reason = err.Error()
 	return is
+}
+
+// probe writes something that changes nothing.
+func (w *Work) probe(ctx context.Context, b Backend) *wire.DBWorked {
+	worked := &wire.DBWorked{Work: w.Number}
+	if err := b.Probe(ctx); err != nil {
+		worked.Code, worked.Text = w.refusalOf(ctx, b, err), detail(err)
+	}
+	return worked
+}
+
+// refusalOf says why the database did not take a write: CodeReadOnly or CodeDiskFull if it can be read, else CodeAway.
+func (w *Work) refusalOf(ctx context.Context, b Backend, why error) wire.Code {
+	code := wire.CodeReadOnly
+	switch {
+	case errors.Is(why, ErrFull):
+		code = wire.CodeDiskFull
+	case !errors.Is(why, ErrDenied):
+		return wire.CodeAway
+	}
+	if _, err := b.Schema(ctx); err != nil {
+		return wire.CodeAway
+	}
+	return code
 }
 
 // batch runs the operations together. Where the backend refuses the batch as a whole for another reason than that it
@@ -93,7 +120,9 @@ func (w *Work) batch(ctx context.Context, b Backend) *wire.DBWorked {
 		for i := range results {
 			worked.Results = append(worked.Results, resultOf(&results[i]))
 		}
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrDenied), errors.Is(err, ErrNewer):
+	case errors.Is(err, ErrFull), errors.Is(err, ErrDenied):
+		w.refused(ctx, b, err, worked)
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrNewer):
 		worked.Code, worked.Text = wire.CodeAway, err.Error()
 	default:
 		for i := range w.Ops {
@@ -103,11 +132,41 @@ func (w *Work) batch(ctx context.Context, b Backend) *wire.DBWorked {
 	return worked
 }
 
+// maxAlone is how many writes of a batch are tried one by one on a disk that is full: some may fit, as deletions do.
+const maxAlone = 8
+
+// refused ends a batch whose writes the database does not take. If it can be read, what only reads is served, and each
+// write has its refusal; else it is away, for the reason that it gives.
+func (w *Work) refused(ctx context.Context, b Backend, why error, worked *wire.DBWorked) {
+	code, left := w.refusalOf(ctx, b, why), 0
+	switch code {
+	case wire.CodeAway:
+		worked.Code, worked.Text = code, why.Error()
+		return
+	case wire.CodeDiskFull:
+		left = maxAlone
+	}
+	for i := range w.Ops {
+		if w.Ops[i].Kind.writes() && left <= 0 {
+			worked.Results = append(worked.Results, wire.DBResult{Class: wire.AnyClass, Code: code, Text: detail(why)})
+			continue
+		}
+		r := w.alone(ctx, b, i)
+		if r.Code == code {
+			left--
+		}
+		worked.Results = append(worked.Results, r)
+	}
+}
+
 // alone runs one operation of a batch.
 func (w *Work) alone(ctx context.Context, b Backend, i int) wire.DBResult {
 	results, err := b.Do(ctx, w.Schema, w.Ops[i:i+1])
-	if err != nil || len(results) != 1 {
-		results = []Result{{Err: fmt.Errorf("database: %s %s alone: %w", w.Ops[i].Kind, w.Ops[i].ID, errors.Join(err, ErrUnavailable))}}
+	if err == nil && len(results) != 1 {
+		err = ErrUnavailable
+	}
+	if err != nil {
+		results = []Result{{Err: fmt.Errorf("database: %s %s alone: %w", w.Ops[i].Kind, w.Ops[i].ID, err)}}
 	}
 	return resultOf(&results[0])
 }
@@ -145,6 +204,8 @@ var outcomes = []struct {
 	{ErrField, wire.CodeNoField},
 	{ErrNotIndexed, wire.CodeNoField},
 	{ErrAborted, wire.CodeTimeout},
+	{ErrReadOnly, wire.CodeReadOnly},
+	{ErrFull, wire.CodeDiskFull},
 }
 
 // detail is what there is to say beyond the operation, the id and the code, which an answer has anyway.

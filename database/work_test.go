@@ -52,7 +52,85 @@ func TestOneOperationDoesNotTakeItsBatchWithIt(t *testing.T) {
 	mem.Fail(fmt.Errorf("%w: wrong password", ErrDenied))
 	worked = w.Run(t.Context(), mem).Body.(*wire.DBWorked)
 	require.Equal(t, wire.CodeAway, worked.Code)
+	require.Contains(t, worked.Text, "wrong password")
 	require.Empty(t, worked.Results)
+}
+
+// cramped has room for small values only.
+type cramped struct {
+	*Memory
+	asked int
+}
+
+func (b *cramped) Do(ctx context.Context, s *do.Schema, ops []Op) ([]Result, error) {
+	b.asked++
+	for i := range ops {
+		if ops[i].Kind == OpCreate {
+			return nil, ErrFull
+		}
+	}
+	return b.Memory.Do(ctx, s, ops)
+}
+
+// What a database does not take is refused with the reason, and what it takes is done: questions where it is read-only
+// or may not be written by us, and on a full disk what fits.
+func TestWritesThatAreNotTaken(t *testing.T) {
+	schema := schemaOf(t, tavern(t))
+	avatar := schema.Class("Avatar")
+	for name, c := range map[string]struct {
+		err  error
+		code wire.Code
+		text string
+	}{
+		"read-only": {ErrReadOnly, wire.CodeReadOnly, "database refuses access: it is read-only"},
+		"denied":    {fmt.Errorf("%w: permission denied for table Avatar", ErrDenied), wire.CodeReadOnly, "permission denied for table Avatar"},
+		"full":      {ErrFull, wire.CodeDiskFull, "disk of the database is full"},
+	} {
+		mem := NewMemory()
+		_, err := mem.SetSchema(t.Context(), 0, schema)
+		require.NoError(t, err)
+		id := do.NewID(1, 1, 1)
+		_, err = mem.Do(t.Context(), schema, []Op{{Kind: OpCreate, ID: id, Class: avatar}})
+		require.NoError(t, err)
+		mem.Refuse(c.err)
+		w := Work{Number: 3, Schema: schema, Ops: []Op{
+			{Kind: OpGet, ID: id}, {Kind: OpDelete, ID: id}, {Kind: OpList, Class: avatar}, {Kind: OpTransact, ID: do.NewID(1, 1, 2)},
+		}}
+		worked := w.Run(t.Context(), mem).Body.(*wire.DBWorked)
+		require.Equal(t, wire.CodeOK, worked.Code, name)
+		require.Len(t, worked.Results, 4, name)
+		for i, want := range []wire.Code{wire.CodeOK, c.code, wire.CodeOK, c.code} {
+			require.Equal(t, want, worked.Results[i].Code, "%s %d", name, i)
+		}
+		require.Len(t, worked.Results[2].Rows, 1)
+		for _, i := range []int{1, 3} {
+			text := worked.Results[i].Code.Err(worked.Results[i].Text).Error()
+			require.NotContains(t, text, ErrUnavailable.Error())
+		}
+		probed := (&Work{Number: 4, Kind: WorkProbe}).Run(t.Context(), mem).Body.(*wire.DBWorked)
+		require.Equal(t, c.code, probed.Code, name)
+		offered := (&Work{Number: 5, Kind: WorkWriteSchema, Expect: 1, Schema: schema}).Run(t.Context(), mem).Body.(*wire.DBSchemaIs)
+		require.Equal(t, c.code, offered.Code, name)
+		require.Contains(t, offered.Reason, c.text, name)
+	}
+
+	// A disk that is full takes what fits, and is not asked for each of a thousand writes that do not.
+	mem := &cramped{Memory: NewMemory()}
+	_, err := mem.SetSchema(t.Context(), 0, schema)
+	require.NoError(t, err)
+	id := do.NewID(1, 1, 1)
+	_, err = mem.Memory.Do(t.Context(), schema, []Op{{Kind: OpCreate, ID: id, Class: avatar}})
+	require.NoError(t, err)
+	w := Work{Number: 3, Schema: schema, Ops: []Op{{Kind: OpDelete, ID: id}}}
+	for n := range uint64(1000) {
+		w.Ops = append(w.Ops, Op{Kind: OpCreate, ID: do.NewID(1, 2, n), Class: avatar})
+	}
+	worked := w.Run(t.Context(), mem).Body.(*wire.DBWorked)
+	require.Len(t, worked.Results, 1001)
+	require.Equal(t, wire.CodeOK, worked.Results[0].Code)
+	require.Equal(t, wire.CodeDiskFull, worked.Results[1].Code)
+	require.Equal(t, wire.CodeDiskFull, worked.Results[1000].Code)
+	require.Equal(t, 1+1+maxAlone, mem.asked)
 }
 
 // Every error that a Backend may give to one operation has a code.
@@ -61,6 +139,7 @@ func TestCodesOfOutcomes(t *testing.T) {
 		ErrNotFound: wire.CodeNoObject, ErrExists: wire.CodeExists, ErrUnique: wire.CodeUnique, ErrVersion: wire.CodeConflict,
 		ErrCondition: wire.CodeConflict, ErrEpoch: wire.CodeEpoch, ErrClass: wire.CodeNoClass, ErrField: wire.CodeNoField,
 		ErrNotIndexed: wire.CodeNoField, ErrValue: wire.CodeValue, ErrSchema: wire.CodeAway, ErrUnavailable: wire.CodeAway,
+		ErrReadOnly: wire.CodeReadOnly, ErrFull: wire.CodeDiskFull,
 	} {
 		got := resultOf(&Result{Err: fmt.Errorf("database: set #1: %w", err)})
 		require.Equal(t, code, got.Code, "%v", err)

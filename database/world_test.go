@@ -112,6 +112,7 @@ func newStage(t testing.TB) *stage {
 //	begin     a Tick: the work that it makes is printed and taken
 //	end 3     the work of that number is run
 //	run       begin and end until there is nothing to do
+//	readonly / full   from now on no write is taken, until back
 //	away / back / raise 1 (the epoch of a partition) / other grown (somebody else changes the schema record)
 //	send avatar1 getall  a message that is not for a database
 func (s *stage) run(cmd scenario.Command) (string, error) {
@@ -140,6 +141,13 @@ func (s *stage) command(cmd *scenario.Command) error {
 		return nil
 	case "back":
 		s.mem.Fail(nil)
+		s.mem.Refuse(nil)
+		return nil
+	case "readonly":
+		s.mem.Refuse(fmt.Errorf("%w: it follows another", ErrReadOnly))
+		return nil
+	case "full":
+		s.mem.Refuse(fmt.Errorf("%w: no space left", ErrFull))
 		return nil
 	case "wait":
 		d, err := time.ParseDuration(cmd.Word(0))
@@ -404,6 +412,8 @@ func (s *stage) describe(w *Work) string {
 	switch w.Kind {
 	case WorkReadSchema:
 		return "read schema"
+	case WorkProbe:
+		return "probe"
 	case WorkWriteSchema:
 		return fmt.Sprintf("write schema over version %d", w.Expect)
 	}

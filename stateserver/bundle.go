@@ -67,8 +67,10 @@ func (s *State) checkBundle(b *wire.Bundle) (p bundlePlan, code wire.Code, text 
 	if b.Durable && !s.durable(b) {
 		return p, wire.CodeNotDB, ""
 	}
-	if b.Durable && s.full() {
-		return p, wire.CodeOverload, errCommits
+	if b.Durable {
+		if code, text = s.mayCommit(); code != wire.CodeOK {
+			return p, code, text
+		}
 	}
 	for i := range b.Ops {
 		if code, text = s.checkOp(i, &b.Ops[i], &p); code != wire.CodeOK {

@@ -66,13 +66,15 @@ func (s *State) setFields(m *wire.Message, b *wire.SetFields, out *wire.Outbox) 
 	c, code, text := s.check(o.class, b.Fields)
 	switch {
 	case code != wire.CodeOK:
-		return s.refuseSet(m, b, o, code, text, out)
 	case b.Latest && !c.latest:
-		return s.refuseSet(m, b, o, wire.CodeMalformed, "not every field is a latest one", out)
+		code, text = wire.CodeMalformed, "not every field is a latest one"
 	case b.Durable && o.writer() == nil:
-		return s.refuseSet(m, b, o, wire.CodeNotDB, "", out)
-	case b.Durable && s.full():
-		return s.refuseSet(m, b, o, wire.CodeOverload, errCommits, out)
+		code = wire.CodeNotDB
+	case b.Durable:
+		code, text = s.mayCommit()
+	}
+	if code != wire.CodeOK {
+		return s.refuseSet(m, b, o, code, text, out)
 	}
 	if c.any.Has(fields.Review) && m.From != o.ai {
 		return s.review(m, b, o, out)

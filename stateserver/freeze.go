@@ -45,6 +45,18 @@ func (s *State) freeze(b *wire.Freeze, out *wire.Outbox) {
 	s.still(f, out)
 }
 
+// refuseFrozen gives up a transaction that waits for an earlier write of its object, which the database does not take.
+func (s *State) refuseFrozen(w *writer, out *wire.Outbox) {
+	p := s.parked[w.id]
+	if p == nil || p.step != parkFrozen {
+		return
+	}
+	if f := p.frosts[w.id]; f != nil && f.draining {
+		f.draining = false
+		out.SendTo(database, s.self, &wire.Frozen{Tx: f.tx, DO: f.id, Code: s.refusing.code, Text: s.refusing.text})
+	}
+}
+
 // checkFreeze looks at what a transaction wants of an object. p is where the object waits for another transaction, or
 // behind an object that does.
 func (s *State) checkFreeze(b *wire.Freeze, p *parking) (code wire.Code, text string) {
@@ -55,6 +67,9 @@ func (s *State) checkFreeze(b *wire.Freeze, p *parking) (code wire.Code, text st
 		return wire.CodeOtherPartition, ""
 	case p != nil && p.frosts[b.DO] != nil:
 		return wire.CodeOverload, "another transaction holds it"
+	}
+	if w := s.writers[b.DO]; w != nil && w.pending() && s.refusing.code != wire.CodeOK {
+		return s.refusing.code, s.refusing.text
 	}
 	o := s.objects[b.DO]
 	if o == nil || b.Fields.Len() == 0 {

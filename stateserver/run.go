@@ -189,7 +189,9 @@ func (s *Server) step(m wire.Message) {
 			s.record = nil
 		}
 	}
-	if err := s.state.Step(m, &s.out); err != nil {
+	if err := s.state.Step(m, &s.out); errors.Is(err, ErrLost) {
+		s.options.Log.Error("stateserver: a value is in memory only", "err", err)
+	} else if err != nil {
 		s.options.Log.Debug("refused", "err", err, "channel", m.From)
 	}
 }

@@ -273,7 +273,7 @@ func (s *stage) lastWord(cmd *scenario.Command) error {
 	return nil
 }
 
-// db answers the oldest question to the database: db object class=Avatar row=1 Name=Flippy / db done row=2 / db failed Away /
+// db answers the oldest question to the database: db object class=Avatar row=1 Name=Flippy / db done row=2 / db failed Away text=why /
 // db schema version=1 file=world.dc.
 func (s *stage) db(cmd *scenario.Command) error {
 	if len(s.asked) == 0 {
@@ -319,7 +319,8 @@ func (s *stage) db(cmd *scenario.Command) error {
 		}
 		answer.Body = &wire.DBDecided{Context: b.Context, Tx: b.Tx, Committed: cmd.Has("committed")}
 	case "failed":
-		f := &wire.Failed{Of: asked.Body.Type(), Code: codeOf(cmd.Word(1))}
+		text, _ := cmd.Get("text")
+		f := &wire.Failed{Of: asked.Body.Type(), Code: codeOf(cmd.Word(1)), Text: text}
 		switch b := asked.Body.(type) {
 		case *wire.DBSet:
 			f.Context, f.DO = b.Context, b.DO

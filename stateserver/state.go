@@ -62,7 +62,8 @@ type State struct {
 	requests  map[uint32]*dbRequest
 	sent      []uint32 // contexts of requests in the order of their sending
 	contexts  uint32
-	commits   int   // answers that wait for the database
+	commits   int // answers that wait for the database
+	refusing  refusing
 	nextIdle  int64 // when objects are looked for that nobody uses
 
 	// Memory that is used again.
@@ -297,7 +298,7 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 		return s.schemaRecord(b, out)
 	case *wire.DBObject, *wire.DBDecided, *wire.Done, *wire.Failed:
 		if slices.Contains(m.To, s.self) {
-			s.answer(b, out)
+			return s.answer(b, out)
 		}
 
 	// What others say to audiences that a State happens to share.
@@ -313,7 +314,7 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 
 // answer takes an answer to the State itself, which asks nobody but the database. One to an object of it (to a question
 // of a child for its parent's AI, say) has contexts of its own.
-func (s *State) answer(b wire.Body, out *wire.Outbox) {
+func (s *State) answer(b wire.Body, out *wire.Outbox) error {
 	switch b := b.(type) {
 	case *wire.DBObject:
 		s.loaded(b, out)
@@ -322,8 +323,9 @@ func (s *State) answer(b wire.Body, out *wire.Outbox) {
 	case *wire.Done:
 		s.written(b, out)
 	case *wire.Failed:
-		s.dbFailed(b, out)
+		return s.dbFailed(b, out)
 	}
+	return nil
 }
 
 // tick does what is due at the time.

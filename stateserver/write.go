@@ -2,6 +2,8 @@ package stateserver
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -164,8 +166,23 @@ func (s *State) await(w *waiter, out *wire.Outbox, writers ...*writer) {
 // errCommits is why a commit is refused.
 const errCommits = "too many commits wait for the database"
 
-// full reports whether no more answers may wait for the database.
-func (s *State) full() bool { return s.commits >= s.cfg.MaxCommits }
+// refusing is why the database takes no writes; code 0: it does, as far as is known. While it is there, a write that was
+// not taken waits, and the next one that is taken ends it.
+type refusing struct {
+	code wire.Code
+	text string
+}
+
+// mayCommit says why no more answers may wait for the database: too many do, or it takes no writes.
+func (s *State) mayCommit() (wire.Code, string) {
+	switch {
+	case s.commits >= s.cfg.MaxCommits:
+		return wire.CodeOverload, errCommits
+	case s.refusing.code != wire.CodeOK:
+		return s.refusing.code, s.refusing.text
+	}
+	return wire.CodeOK, ""
+}
 
 // reportWritten sends the answer that waited.
 func (s *State) reportWritten(w *waiter, row uint64, out *wire.Outbox) {
@@ -250,22 +267,31 @@ func (s *State) written(b *wire.Done, out *wire.Outbox) {
 		return // no answer to what was asked
 	}
 	s.counters.Writes++
+	s.refusing = refusing{}
 	r.writer.row = b.Row
 	s.landed(r.writer, wire.CodeOK, "", out)
 }
 
+// ErrLost is wrapped by the error about a value that was accepted and that the database will not have: it refuses it for
+// good, because of a constraint that somebody else put on the table, for example. It stays in memory only.
+var ErrLost = errors.New("not written")
+
 // dbFailed takes the refusal of a request to the database.
-func (s *State) dbFailed(b *wire.Failed, out *wire.Outbox) {
+func (s *State) dbFailed(b *wire.Failed, out *wire.Outbox) error {
 	r := s.answered(b.Context)
 	if r == nil {
-		return
+		return nil
 	}
 	newer := b.Code == wire.CodeEpoch
 	s.deposed = newer
+	lost := s.counters.Lost
 	s.dbRefused(r, b.Code, b.Text, out)
 	if newer {
 		s.depose(out)
+	} else if s.counters.Lost > lost {
+		return fmt.Errorf("%w: %w", ErrLost, &Refusal{Of: wire.TypeDBSet, DO: r.writer.id, Code: b.Code, Text: b.Text})
 	}
+	return nil
 }
 
 // dbRefused decides what becomes of a request that was not done. A write behind is sent again while the database is
@@ -283,6 +309,10 @@ func (s *State) dbRefused(r *dbRequest, code wire.Code, text string, out *wire.O
 	switch code {
 	case wire.CodeAway, wire.CodeNotReady, wire.CodeOverload, wire.CodeTimeout, wire.CodeLinkLost:
 		s.retreat()
+	case wire.CodeReadOnly, wire.CodeDiskFull:
+		s.refusing = refusing{code, text}
+		s.retreat()
+		s.refuseFrozen(w, out)
 	case wire.CodeConflict:
 		w.row = 0
 	default:

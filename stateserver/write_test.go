@@ -1,6 +1,7 @@
 package stateserver
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestWritesArrive(t *testing.T) {
 		d := &disk{row: 3, fields: fieldsOf(avatar.FieldByName("Name"), `"Flippy"`)}
 		now := time.Duration(0)
 		durable := make(map[uint32]int64) // the value that each must find on the disk, by context
-		answered := 0
+		asked, answered := 0, 0
 		var give func(body wire.Body)
 		give = func(body wire.Body) {
 			var out wire.Outbox
@@ -59,7 +60,14 @@ func TestWritesArrive(t *testing.T) {
 				case *wire.DBSet:
 					d.asked = append(d.asked, b)
 				case *wire.Failed:
-					t.Fatalf("%v", b)
+					// Only a commit that had not begun, while the disk is known to take none.
+					if v, ok := durable[b.Context]; !ok || b.Code != wire.CodeDiskFull {
+						t.Fatalf("%v", b)
+					} else if now, _ := b.Fields.Get(hp.Number); bytes.Equal(now, fields.AppendInt(nil, v)) {
+						t.Fatalf("refused and done: %v", b)
+					}
+					delete(durable, b.Context)
+					asked--
 				case *wire.Done:
 					if v, ok := durable[b.Context]; ok && m.To[0] == tester {
 						delete(durable, b.Context)
@@ -79,7 +87,6 @@ func TestWritesArrive(t *testing.T) {
 		tick(time.Second)
 		give(&wire.Activate{Context: 1, DO: id, Class: wire.AnyClass})
 
-		asked := 0
 		for i := range rapid.IntRange(1, 60).Draw(t, "steps") {
 			switch rapid.IntRange(0, 7).Draw(t, "step") {
 			case 0, 1:
@@ -133,8 +140,9 @@ func (d *disk) play(t *rapid.T, give func(wire.Body)) {
 		return
 	}
 	switch rapid.IntRange(0, 4).Draw(t, "disk") {
-	case 0: // away
-		give(&wire.Failed{Context: d.asked[0].Context, Code: wire.CodeAway})
+	case 0: // away, or full
+		code := rapid.SampledFrom([]wire.Code{wire.CodeAway, wire.CodeDiskFull}).Draw(t, "code")
+		give(&wire.Failed{Context: d.asked[0].Context, Code: code})
 		d.asked = d.asked[1:]
 	case 1: // done, and the answer lost
 		d.do()
@@ -145,4 +153,34 @@ func (d *disk) play(t *rapid.T, give func(wire.Body)) {
 	default:
 		give(d.do())
 	}
+}
+
+// A value that the database refuses for good is an error of the State that got it, for the log: who set it may not wait.
+func TestRefusedValueIsAnError(t *testing.T) {
+	schema := readSchema(t, "testdata/world.dc")
+	avatar := schema.Class("Avatar")
+	s, err := New(Config{Instance: do.WellKnown(1), Partitions: []do.Partition{1}, Epoch: 1, Schema: schema})
+	require.NoError(t, err)
+	id := do.NewID(1, 1, 1)
+	step := func(body wire.Body) (sent wire.Body, err error) {
+		var out wire.Outbox
+		err = s.Step(wire.Message{To: []do.Channel{s.Channel()}, From: tester, Body: body}, &out)
+		for _, m := range out.Messages {
+			if m.To[0] == database {
+				sent = m.Body
+			}
+		}
+		return sent, err
+	}
+	get, _ := step(&wire.Activate{DO: id, Class: wire.AnyClass})
+	_, err = step(&wire.DBObject{Context: get.(*wire.DBGet).Context, DO: id, Class: avatar.Number(), Row: 3, Fields: fieldsOf(avatar.FieldByName("Name"), `"Flippy"`)})
+	require.NoError(t, err)
+	_, err = step(&wire.SetFields{DO: id, Fields: fieldsOf(avatar.FieldByName("HP"), "7")})
+	require.NoError(t, err)
+	set, _ := step(&wire.Tick{Unix: int64(time.Second)})
+	_, err = step(&wire.Failed{Context: set.(*wire.DBSet).Context, Code: wire.CodeConstraint, Text: "HP is odd"})
+	require.ErrorIs(t, err, ErrLost)
+	require.ErrorContains(t, err, id.String())
+	require.ErrorContains(t, err, "HP is odd")
+	require.EqualValues(t, 1, s.Counters().Lost)
 }

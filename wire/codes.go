@@ -40,6 +40,8 @@ const (
 	CodeClosed         Code = 30
 	CodeNoOwner        Code = 31 // nobody to call, for a call that the owner answers
 	CodePlace          Code = 32 // a position that is not in its cell, or a way that no edge leads
+	CodeReadOnly       Code = 33 // the database takes no writes: nothing was done
+	CodeDiskFull       Code = 34 // as CodeReadOnly
 )
 
 // codeInfo is what is known of a code.
@@ -83,6 +85,8 @@ var codes = [...]codeInfo{
 	CodeClosed:         {"Closed", "closed"},
 	CodeNoOwner:        {"NoOwner", "object has no owner who answers"},
 	CodePlace:          {"Place", "position and zone do not fit"},
+	CodeReadOnly:       {"ReadOnly", "database is read-only"},
+	CodeDiskFull:       {"DiskFull", "disk of the database is full"},
 }
 
 // Codes are all codes, ascending.

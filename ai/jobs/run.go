@@ -156,7 +156,9 @@ func (w *Worker) end(ctx context.Context, t *run, failure error) {
 // passing reports whether an error of the database may be another one soon, or none. Nobody else can take the job while
 // the database is away.
 func passing(err error) bool {
-	for _, c := range []ai.Code{ai.CodeAway, ai.CodeUnknown, ai.CodeOverload, ai.CodeNotReady, wire.CodeTimeout, wire.CodeLinkLost} {
+	for _, c := range []ai.Code{
+		ai.CodeAway, ai.CodeReadOnly, ai.CodeDiskFull, ai.CodeUnknown, ai.CodeOverload, ai.CodeNotReady, wire.CodeTimeout, wire.CodeLinkLost,
+	} {
 		if errors.Is(err, c) {
 			return true
 		}

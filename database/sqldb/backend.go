@@ -80,6 +80,18 @@ func (b *Backend) Close() error {
 	return nil
 }
 
+// Probe implements database.Backend.
+func (b *Backend) Probe(ctx context.Context) error {
+	err := b.engine.transact(ctx, writing, func(tx transaction) error {
+		_, err := tx.query(ctx, statement{sql: "UPDATE otpd_meta SET format = format"})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("database: probe: %w", err)
+	}
+	return nil
+}
+
 // Do implements database.Backend. PostgreSQL gets all operations between two conditions at once; when one of them
 // fails it gives up the transaction, and they are all run again in a new one, each within a savepoint.
 func (b *Backend) Do(ctx context.Context, s *do.Schema, ops []database.Op) ([]database.Result, error) {

@@ -202,6 +202,10 @@ func postgresError(err error) error {
 		return fmt.Errorf("%w: %w", errAgain, err)
 	case "42501": // insufficient_privilege
 		return fmt.Errorf("%w: %w", database.ErrDenied, err)
+	case "25006": // read_only_sql_transaction: default_transaction_read_only, or a standby
+		return fmt.Errorf("%w: %w", database.ErrReadOnly, err)
+	case "53100": // disk_full
+		return fmt.Errorf("%w: %w", database.ErrFull, err)
 	case "3D000": // invalid_catalog_name: no such database
 		return fmt.Errorf("%w: %w", database.ErrAddress, err)
 	}

@@ -284,7 +284,11 @@ func sqliteError(err error) error {
 		}
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fmt.Errorf("%w: %w", errAgain, err)
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH:
+	case sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("%w: %w", database.ErrReadOnly, err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%w: %w", database.ErrFull, err)
+	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH:
 		return fmt.Errorf("%w: %w", database.ErrDenied, err)
 	case sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w", database.ErrAddress, err)

@@ -155,7 +155,7 @@ func (x *lastWrites) answered(context uint32, err error) bool {
 // later reports whether a request that failed so may be done when it is repeated.
 func later(err error) bool {
 	return slices.ContainsFunc([]wire.Code{
-		wire.CodeAway, wire.CodeNotReady, wire.CodeOverload, wire.CodeTimeout, wire.CodeLinkLost,
+		wire.CodeAway, wire.CodeReadOnly, wire.CodeDiskFull, wire.CodeNotReady, wire.CodeOverload, wire.CodeTimeout, wire.CodeLinkLost,
 	}, func(c wire.Code) bool { return errors.Is(err, c) })
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/otpd/otpd/database"
 	"github.com/otpd/otpd/messagedirector"
 	"github.com/otpd/otpd/stateserver"
+	"github.com/otpd/otpd/wire"
 )
 
 // Stats is what the roles count.
@@ -52,7 +53,7 @@ type series struct {
 	objects, updates, refused, dirty, writeLag, calls                            *prometheus.Desc
 	sessions, deliveries, ejects, datagramsIn, datagramsOut, bytesIn, bytesOut   *prometheus.Desc
 	enters, leaves, opened, done, timeouts, gaps, repairs, panics, dbOps, dbAway *prometheus.Desc
-	dbLag, latency                                                               *prometheus.Desc
+	dbLag, dbRefuses, dbRefused, lost, latency                                   *prometheus.Desc
 }
 
 func newSeries() series {
@@ -85,7 +86,10 @@ func newSeries() series {
 		panics:       describe("frame_panics_total", "Bugs caught while a client's frame was checked; must be 0.", "agent"),
 		latency:      describe("client_input_seconds", "How long what clients sent waited for the agent's core.", "agent"),
 		dbOps:        describe("database_operations_total", "Operations given to the backend."),
+		lost:         describe("lost_writes_total", "Accepted values that the database refused for good; they are in memory only.", "state"),
 		dbAway:       describe("database_away", "1 while the database is away."),
+		dbRefuses:    describe("database_refuses_writes", "1 while the database can be read and takes no writes.", "reason"),
+		dbRefused:    describe("database_refused_writes_total", "Writes that a read-only database or a full disk did not take; they are tried again."),
 		dbLag:        describe("database_lag_seconds", "Age of the oldest request without an answer."),
 	}
 }
@@ -116,6 +120,7 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 		count(s.updates, c.Updates, name)
 		count(s.refused, c.Refused, name)
 		gauge(s.dirty, float64(c.Dirty), name)
+		count(s.lost, c.Lost, name)
 		gauge(s.writeLag, float64(c.WriteLag)/1e9, name)
 		gauge(s.calls, float64(c.Calls), name)
 	}
@@ -146,6 +151,14 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 		away = 1
 	}
 	gauge(s.dbAway, away)
+	for _, reason := range []wire.Code{wire.CodeReadOnly, wire.CodeDiskFull} {
+		refuses := 0.0
+		if stats.Database.Refusing == reason {
+			refuses = 1
+		}
+		gauge(s.dbRefuses, refuses, reason.Name())
+	}
+	count(s.dbRefused, stats.Database.Refusals)
 	gauge(s.dbLag, float64(stats.Database.Lag)/1e9)
 }
 
