@@ -252,7 +252,7 @@ func (a *Agent) route() {
 // flush hands output to the writers: at once when nothing was flushed for a while, else at an interval that follows the
 // load, because packets are what costs. It returns after how long there is something to flush, 0: never.
 func (a *Agent) flush(now time.Time) time.Duration {
-	if a.state.Dirty() == 0 {
+	if !a.state.Dirty() {
 		return 0
 	}
 	a.pace.measure(now, a.state.Owed())
@@ -273,7 +273,7 @@ func (a *Agent) flush(now time.Time) time.Duration {
 	}
 	a.state.FlushSlot(a.slot, slots, a.deliver)
 	wait := a.drained()
-	if a.state.Dirty() > 0 {
+	if a.state.Dirty() {
 		wait = max(step, time.Millisecond)
 	}
 	return wait
@@ -288,7 +288,7 @@ func (a *Agent) drained() time.Duration {
 			}
 		}
 	}
-	if a.state.Dirty() > 0 {
+	if a.state.Dirty() {
 		return a.pace.most
 	}
 	return 0

@@ -12,18 +12,24 @@ import (
 )
 
 // fanned is an agent with n sessions that all see one avatar.
-func fanned(t testing.TB, n int) (*State, []do.ID) {
+func fanned(t testing.TB, n int) (*State, []do.ID) { return crowd(t, n, 1) }
+
+// avatarID is the i-th avatar of a crowd.
+func avatarID(i int) do.ID { return do.NewID(1, 2, uint64(2+i)) }
+
+// crowd is an agent with n sessions that all see the same avatars.
+func crowd(t testing.TB, n, avatars int) (*State, []do.ID) {
 	t.Helper()
 	s, err := New(Config{Instance: do.NewID(0, 1, 1), Backlog: 1 << 30})
 	require.NoError(t, err)
-	ids := fan(t, s, n)
+	ids := fan(t, s, n, avatars)
 	s.Flush(func(*Out) {})
-	require.Len(t, s.objects[do.NewID(1, 2, 2)].viewers, n)
+	require.Len(t, s.objects[avatarID(avatars-1)].viewers, n)
 	return s, ids
 }
 
 // fan gives a State such sessions, and returns them.
-func fan(t testing.TB, s *State, n int) (ids []do.ID) {
+func fan(t testing.TB, s *State, n, avatars int) (ids []do.ID) {
 	t.Helper()
 	schema := readSchema(t, "testdata/world.dc")
 	var out wire.Outbox
@@ -32,7 +38,14 @@ func fan(t testing.TB, s *State, n int) (ids []do.ID) {
 	}
 	step(s.self, &wire.Tick{Unix: 1e9})
 	step(s.self, &wire.SchemaRecord{Version: 1, Text: schema.Text()})
-	street, avatar := do.NewID(1, 1, 1), do.NewID(1, 2, 2)
+	street := do.NewID(1, 1, 1)
+	var entries []wire.Entry
+	for i := range avatars {
+		entries = append(entries, wire.Entry{
+			DO: avatarID(i), Class: schema.Class("Avatar").Number(), Version: do.Version{Inc: 1, N: 1},
+			Location: do.Location{Parent: street, Zone: 20}, Fields: fields.EmptyMap(),
+		})
+	}
 	sum := schema.Fingerprint()
 	for i := range n {
 		id := do.NewID(0, 5, uint64(i+1))
@@ -47,10 +60,7 @@ func fan(t testing.TB, s *State, n int) (ids []do.ID) {
 			case *wire.AddChannels:
 				step(s.self, &wire.ChannelsAdded{Context: b.Context})
 			case *wire.GetZonesObjects:
-				step(s.self, &wire.ZonesObjects{Context: b.Context, Parent: street, Last: true, Entries: []wire.Entry{{
-					DO: avatar, Class: schema.Class("Avatar").Number(), Version: do.Version{Inc: 1, N: 1},
-					Location: do.Location{Parent: street, Zone: 20}, Fields: fields.EmptyMap(),
-				}}})
+				step(s.self, &wire.ZonesObjects{Context: b.Context, Parent: street, Last: true, Entries: entries})
 			}
 		}
 	}
@@ -58,8 +68,11 @@ func fan(t testing.TB, s *State, n int) (ids []do.ID) {
 }
 
 // movement is updates of one avatar: HP on the stream, Pos as a latest value.
-func movement(s *State, latest bool) func() wire.Message {
-	o := s.objects[do.NewID(1, 2, 2)]
+func movement(s *State, latest bool) func() wire.Message { return movementOf(s, 0, latest) }
+
+// movementOf is those of the i-th avatar.
+func movementOf(s *State, i int, latest bool) func() wire.Message {
+	o := s.objects[avatarID(i)]
 	pos := fields.AppendArrayHeader(nil, 3)
 	for range 3 {
 		pos = fields.AppendFloat32(pos, 1.5)
@@ -139,6 +152,47 @@ func TestDeliveryAfterSomeLeft(t *testing.T) {
 		s.Flush(func(o *Out) { heard[o.Session] = len(o.Stream) > 0 })
 		for _, id := range ids {
 			require.Equal(t, !left[id], heard[id], "session %s of %d that see it", id, n-len(left))
+		}
+	}
+}
+
+// BenchmarkCrowd is what a full zone costs: everybody moves, output is gathered meanwhile. Who is behind misses four
+// rounds and gets the newest then.
+func BenchmarkCrowd(b *testing.B) {
+	const slots = 10
+	for _, n := range []int{100, 400} {
+		for _, c := range []struct {
+			name   string
+			latest bool
+			behind bool
+		}{{name: "stream"}, {"latest", true, false}, {"latest,behind", true, true}} {
+			b.Run(fmt.Sprintf("%s/sessions=%d", c.name, n), func(b *testing.B) {
+				s, _ := crowd(b, n, n)
+				var next []func() wire.Message
+				for i := range n {
+					next = append(next, movementOf(s, i, c.latest))
+				}
+				var out wire.Outbox
+				rounds := 0
+				for b.Loop() {
+					for i, m := range next {
+						_ = s.Step(m(), &out)
+						if i%(n/5) != 0 {
+							continue
+						}
+						for slot := range slots {
+							s.FlushSlot(slot, slots, func(*Out) {})
+						}
+						for _, t := range s.order {
+							if t.pending = 0; c.behind && rounds%4 != 3 {
+								t.pending = s.cfg.Behind + 1
+							}
+						}
+					}
+					rounds++
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n*n), "ns/update")
+			})
 		}
 	}
 }

@@ -13,8 +13,10 @@ type latestField struct {
 	at     int64    // when it came
 	frame  []byte   // ClientLatest, the same for all
 	writer *session // who does not need it
+	fed    int      // its place among the values of the feed of o.place, from 1 on; 0: not there
 	queued bool     // in State.repeats
 	over   bool     // of a life that is over: there is no value
+	whole  bool     // it came with a set that went whole, on the streams, to all who hear of it
 }
 
 // latestRef is a latest field that a session is owed. What is written is its newest value then.
@@ -56,11 +58,7 @@ func (s *State) updateLatest(o *object, u *wire.Update, writer *session) {
 		lf.at, lf.writer = s.now, writer
 		lost := false
 		if f.Keywords.Has(fields.Broadcast) {
-			for _, g := range o.viewers {
-				if g.t != writer {
-					lost = s.mark(g, i) || lost
-				}
-			}
+			lost = s.broadcastLatest(o, i, writer)
 		}
 		if g := o.ownerBeyond(f, writer); g != nil {
 			lost = s.mark(g, i) || lost
@@ -70,6 +68,23 @@ func (s *State) updateLatest(o *object, u *wire.Update, writer *session) {
 			s.repeats = append(s.repeats, repeat{o, uint8(i), s.now + int64(s.cfg.Repeat)})
 		}
 	}
+}
+
+// broadcastLatest tells the newest value of a latest field to all who see the object. True: it may get lost on its way.
+func (s *State) broadcastLatest(o *object, i int, writer *session) (lost bool) {
+	p := o.place
+	if p == nil {
+		return false
+	}
+	if len(o.viewers) == len(p.seats) { // who sees it has a seat: so everybody there does
+		return s.feedLatest(p, o, i, writer)
+	}
+	for _, g := range o.viewers {
+		if g.t != writer {
+			lost = s.mark(g, i) || lost
+		}
+	}
+	return lost
 }
 
 // ownerBeyond is the owner if it hears a value of f other than as a viewer.
@@ -113,7 +128,7 @@ func (o *object) setLatest(n fields.Number, serial uint16, value []byte) (index 
 		return 0, false
 	}
 	lf := &o.latest[i]
-	lf.serial, lf.over = serial, false
+	lf.serial, lf.over, lf.whole = serial, false, false
 	lf.frame = wire.AppendClientLatest(lf.frame[:0], o.alias, serial, n, value)
 	return i, true
 }
@@ -129,8 +144,16 @@ func (o *object) outlive() {
 
 // supersede lets a value that went another way take the place of what is still pending.
 func (o *object) supersede(n fields.Number, serial uint16, value []byte) {
-	if o.latestIndex(n) >= 0 {
-		o.setLatest(n, serial, value)
+	if o.latestIndex(n) < 0 {
+		return
+	}
+	i, ok := o.setLatest(n, serial, value)
+	if !ok {
+		return
+	}
+	o.latest[i].whole = true
+	if o.place != nil {
+		o.place.feed.drop(&o.latest[i])
 	}
 }
 
@@ -151,6 +174,16 @@ func (s *State) mark(g *grip, i int) bool {
 		s.touch(g.t)
 	}
 	return g.t.datagrams
+}
+
+// unmark takes back what is booked for one session and was in an entry that it is shown, with that serial.
+func (g *grip) unmark(serial uint16) {
+	for i := 0; g.marks>>i != 0; i++ {
+		lf := &g.o.latest[i]
+		if f := g.o.class.Field(lf.number); f != nil && f.Keywords.Has(fields.Broadcast) && !newer(lf.serial, serial) {
+			g.marks &^= 1 << i
+		}
+	}
 }
 
 // repeatLatest repeats on the streams what nothing superseded for a while: the last datagram may have been lost.

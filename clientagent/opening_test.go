@@ -154,7 +154,7 @@ func TestEntriesGoOutAsTheyCome(t *testing.T) {
 	defer a.part.Leave()
 	a.state.Start(&a.out)
 	a.route()
-	session := fan(t, a.state, 1)[0]
+	session := fan(t, a.state, 1, 1)[0]
 	a.state.Flush(func(*Out) {})
 	_, conn := link.Pipe(link.PipeConfig{})
 	p := newPeer(a, conn, session)

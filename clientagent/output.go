@@ -113,8 +113,11 @@ func (s *State) Backlogged() []Backlog {
 // Owed is how many frames sessions were owed since the beginning, before any were coalesced.
 func (s *State) Owed() uint64 { return s.owed }
 
-// Dirty is how many sessions have output.
-func (s *State) Dirty() int { return len(s.dirty) }
+// Dirty reports whether some session has output, or will when it is not behind any more.
+func (s *State) Dirty() bool { return len(s.dirty)+len(s.fed) > 0 }
+
+// behind reports whether t's latest values wait.
+func (s *State) behind(t *session) bool { return !t.ended && t.pending > s.cfg.Behind }
 
 // Flush hands the output of every session that has any to deliver, in the order in which they got it. Latest values
 // of a session that is behind stay, and so does the session, until SessionDrained says better. deliver must not call
@@ -124,14 +127,14 @@ func (s *State) Flush(deliver func(*Out)) { s.FlushSlot(0, 1, deliver) }
 // FlushSlot is Flush for one of so many equal parts of the sessions: who flushes them one after the other does not wake
 // all writers at once.
 func (s *State) FlushSlot(slot, slots int, deliver func(*Out)) {
+	s.flushFeeds(slot, slots)
 	keep := s.dirty[:0]
 	for _, t := range s.dirty {
 		if int(t.number%uint64(slots)) != slot {
 			keep = append(keep, t)
 			continue
 		}
-		behind := !t.ended && t.pending > s.cfg.Behind
-		if !behind {
+		if !s.behind(t) {
 			s.writeLatest(t)
 		}
 		if len(t.out.Stream) > 0 {
@@ -165,37 +168,36 @@ func (s *State) handOver(t *session, deliver func(*Out)) {
 	t.out.Stream, t.out.Datagrams, t.out.Ends = t.out.Stream[:0], t.out.Datagrams[:0], t.out.Ends[:0]
 }
 
-// writeLatest writes the newest value of each latest field that the session is owed: into datagrams where it has
-// them and the value fits, else on the stream.
+// writeLatest writes the newest value of each latest field that the session alone is owed: into a datagram where it has
+// them and there is room, else on the stream.
 func (s *State) writeLatest(t *session) {
 	for _, r := range t.latest {
+		marked := r.g.marks&(1<<r.index) != 0
 		r.g.marks &^= 1 << r.index
-		if t.ended || !r.g.holds() {
-			continue // purged: it left
+		if t.ended || !marked || !r.g.holds() {
+			continue // purged: it left, or an entry had the value
 		}
-		frame := r.g.o.latest[r.index].frame
-		if len(frame) == 0 {
-			continue // of a life that is over
+		lf := &r.g.o.latest[r.index]
+		if len(lf.frame) == 0 || lf.whole || lf.writer == t || r.g.fed(lf) {
+			continue // of a life that is over; or it has the newest: from a set, as its own, or soon from the feed
 		}
 		s.stats.Deliveries++
-		if !t.datagrams || len(frame) > link.MaxDatagram {
-			t.out.Stream = append(t.out.Stream, frame...)
-			t.sent++
+		if t.datagrams && len(t.out.Datagrams)+len(lf.frame) <= link.MaxDatagram {
+			t.out.gram(lf.frame)
 			continue
 		}
-		begin := 0
-		if n := len(t.out.Ends); n > 1 {
-			begin = t.out.Ends[n-2]
-		}
-		t.out.Datagrams = append(t.out.Datagrams, frame...)
-		if n := len(t.out.Ends); n > 0 && len(t.out.Datagrams)-begin <= link.MaxDatagram {
-			t.out.Ends[n-1] = len(t.out.Datagrams)
-		} else {
-			t.out.Ends = append(t.out.Ends, len(t.out.Datagrams))
-		}
+		t.out.Stream = append(t.out.Stream, lf.frame...)
+		t.sent++
 	}
 	clear(t.latest)
 	t.latest = t.latest[:0]
+}
+
+// gram appends frames to the datagram of this flush. There is one: datagrams do not share packets, and packets are what
+// costs, so what has no room in it goes on the stream.
+func (o *Out) gram(frames []byte) {
+	o.Datagrams = append(o.Datagrams, frames...)
+	o.Ends = append(o.Ends[:0], len(o.Datagrams))
 }
 
 // ackLatest acknowledges a client's latest set, at its place among what else the State said of the object.

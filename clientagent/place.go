@@ -16,6 +16,7 @@ type place struct {
 	ready   bool      // the subscription is acknowledged: from now on nothing is missed
 	absent  bool      // its parent was said not to exist, and nothing has entered since: what moves here is in no view
 	refresh *opening  // an open repair
+	feed    feed      // latest values of the objects
 }
 
 // seat is one session at one place.
@@ -24,6 +25,9 @@ type seat struct {
 	s       *session
 	at      int      // its index in place.seats
 	handles int      // interests that cover it
+	number  uint32   // of the session
+	told    int      // so many values of the place's feed
+	wrote   int      // up to here in the feed there may be values of its own
 	opening *opening // what still loads it; nil: the session has seen all that is here
 	late    *opening // what loads it and timed out; what it still brings is shown (rule 114)
 }
@@ -36,7 +40,10 @@ func (s *State) sit(t *session, l do.Location, fresh *[]*place) *seat {
 		s.places[l] = p
 		*fresh = append(*fresh, p)
 	}
-	st := &seat{place: p, s: t, at: len(p.seats)}
+	st := &seat{place: p, s: t, at: len(p.seats), number: uint32(t.number), told: len(p.feed.values)}
+	if t.datagrams {
+		p.feed.grams++
+	}
 	p.seats = append(p.seats, st)
 	t.seats[l] = st
 	return st
@@ -96,6 +103,7 @@ func (s *State) close(t *session, seats []*seat, reason wire.LeaveReason) bool {
 	}
 	var silent []do.Channel
 	for _, st := range seats {
+		st.told = len(st.place.feed.values) // nothing more
 		for _, o := range slices.Clone(st.place.objects) {
 			if g := t.grips[o.alias]; g != nil && g.view >= 0 {
 				s.leave(g, reason)
@@ -126,6 +134,9 @@ func (s *State) closesObject(t *session, seats []*seat) bool {
 func (s *State) stand(t *session, st *seat, silent []do.Channel) []do.Channel {
 	p := st.place
 	delete(t.seats, p.loc)
+	if t.datagrams {
+		p.feed.grams--
+	}
 	last := len(p.seats) - 1
 	p.seats[st.at] = p.seats[last]
 	p.seats[st.at].at = st.at

@@ -31,6 +31,7 @@ type State struct {
 	channels  map[do.Channel][]*session // opened by OpenChannel
 	doomed    []*session                // ejected in this Step
 	dirty     []*session                // with output, in the order in which they got it
+	fed       []*place                  // whose feeds may owe something, in the order in which they got it
 	unwritten []*session                // whose output was handed over and may not be written
 	owed      uint64                    // frames that sessions were owed since the beginning
 
@@ -61,9 +62,12 @@ type State struct {
 
 	backlogs []Backlog  // of Backlogged
 	targets  []*session // of the message at hand
-	enc      encodings
-	slab     slab
-	stats    Stats
+	moved    []int      // of trimFeed
+
+	feedLeast int // how many values a feed may have, whoever was told of them; a test has less
+	enc       encodings
+	slab      slab
+	stats     Stats
 
 	beforeDecode func(b []byte) // a test's hook into the guarded part; nil otherwise
 }
@@ -95,6 +99,8 @@ func New(cfg Config) (*State, error) {
 		waiting:  map[uint32][]*place{},
 		openings: map[uint32]*opening{},
 		asks:     map[uint32]*object{},
+
+		feedLeast: 64,
 
 		grounds: map[do.ID]*ground{}, groundSubs: map[uint32]*ground{}, groundAsks: map[uint32]*ground{},
 	}, nil

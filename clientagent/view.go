@@ -66,6 +66,7 @@ func (s *State) showEntry(g *grip, e *wire.Entry) {
 	}
 	g.told = true
 	s.append(g.t, s.enc.enter, 1)
+	g.unmark(e.Serial)
 }
 
 // entryFields are an entry's fields, never without a header.
@@ -88,8 +89,11 @@ func (s *State) takeView(g *grip) {
 	o.watchers = o.watchers[:last]
 	g.view, g.silent = -1, false
 	s.autoLeave(g)
-	if last == 0 {
+	switch {
+	case last == 0:
 		s.unplaceObject(o)
+	case g.owes():
+		s.unfeed(o)
 	}
 }
 
@@ -119,6 +123,7 @@ func (s *State) unplaceObject(o *object) {
 	if p == nil {
 		return
 	}
+	s.unfeed(o)
 	last := len(p.objects) - 1
 	p.objects[o.at] = p.objects[last]
 	p.objects[o.at].at = o.at
@@ -308,6 +313,7 @@ func (s *State) refreshObject(o *object, e *wire.Entry, seen bool) {
 			s.showEntry(g, e)
 		}
 	}
+	o.unfeedUpTo(e.Serial)
 	if p := s.places[e.Location]; seen && p != nil && p.ready {
 		s.showAll(p, e)
 	}
