@@ -157,7 +157,7 @@ func (s *State) handOver(t *session, deliver func(*Out)) {
 	if t.pending == 0 {
 		t.progress = s.now
 	}
-	t.pending += len(t.out.Stream)
+	t.pending += len(t.out.Stream) + len(t.out.Datagrams)
 	if !t.unwritten {
 		t.unwritten = true
 		s.unwritten = append(s.unwritten, t)

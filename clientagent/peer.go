@@ -107,7 +107,7 @@ func onlyPing(b []byte) *wire.ClientPing {
 // writer is what waits to be written to one connection.
 type writer struct {
 	wake      chan struct{}
-	unwritten atomic.Int64 // bytes of the stream, those under way included
+	unwritten atomic.Int64 // bytes, those under way included
 
 	mu     sync.Mutex
 	stream []byte // Guarded by mu, as all below
@@ -121,7 +121,7 @@ type writer struct {
 // put takes over output: without copying when the writer has nothing else.
 func (w *writer) put(o *Out) {
 	w.mu.Lock()
-	w.unwritten.Add(int64(len(o.Stream)))
+	w.unwritten.Add(int64(len(o.Stream) + len(o.Datagrams)))
 	if len(w.stream) == 0 {
 		w.stream, o.Stream = o.Stream, w.stream
 	} else {
@@ -185,6 +185,7 @@ func (p *peer) write() {
 			_ = p.conn.SendDatagram(grams[begin:end])
 			begin = end
 		}
+		p.w.unwritten.Add(-int64(len(grams)))
 	}
 }
 
