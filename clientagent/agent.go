@@ -301,6 +301,10 @@ func (a *Agent) deliver(o *Out) {
 		return
 	}
 	p.flushed = a.pace.flushing(p.flushed)
+	// A recording has all that the State hears of backlogs.
+	if o.Written = a.cfg.Record == nil && p.w.direct(p.conn, o); o.Written {
+		return
+	}
 	p.w.put(o)
 	if o.Close {
 		a.cut(p, o)

@@ -20,6 +20,8 @@ type Out struct {
 	Close  bool
 	Reason wire.Reason
 	Text   string
+	// Written is set by the function where it has written Stream already: then it is not booked as backlog.
+	Written bool
 }
 
 // output is the side of a session that faces its client. What each delivery touches stands together, in one line of the
@@ -157,14 +159,15 @@ func (s *State) handOver(t *session, deliver func(*Out)) {
 	if t.pending == 0 {
 		t.progress = s.now
 	}
-	t.pending += len(t.out.Stream) + len(t.out.Datagrams)
-	if !t.unwritten {
+	s.stats.BytesOut += uint64(len(t.out.Stream) + len(t.out.Datagrams))
+	s.stats.DatagramsOut += uint64(len(t.out.Ends))
+	n := len(t.out.Stream) + len(t.out.Datagrams)
+	if deliver(&t.out); t.out.Written {
+		t.out.Written = false
+	} else if t.pending += n; !t.unwritten {
 		t.unwritten = true
 		s.unwritten = append(s.unwritten, t)
 	}
-	s.stats.BytesOut += uint64(len(t.out.Stream) + len(t.out.Datagrams))
-	s.stats.DatagramsOut += uint64(len(t.out.Ends))
-	deliver(&t.out)
 	t.out.Stream, t.out.Datagrams, t.out.Ends = t.out.Stream[:0], t.out.Datagrams[:0], t.out.Ends[:0]
 }
 

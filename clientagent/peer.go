@@ -108,6 +108,7 @@ func onlyPing(b []byte) *wire.ClientPing {
 type writer struct {
 	wake      chan struct{}
 	unwritten atomic.Int64 // bytes, those under way included
+	directly  int          // Owned by the agent's run. Bytes that were written without the writer since it had some
 
 	mu     sync.Mutex
 	stream []byte // Guarded by mu, as all below
@@ -116,6 +117,25 @@ type writer struct {
 	close  bool
 	reason wire.Reason
 	text   string
+}
+
+const (
+	// directOnce is how many bytes are written at once without waking the writer.
+	directOnce = 1 << 10
+	// directMost is how many until the writer has its turn: only its Write waits for a client that does not read.
+	directMost = 4 << 10
+)
+
+// direct writes output at once if it is little, the writer has nothing to do, and the link takes it: most sessions are
+// owed a few bytes at a time, and waking a goroutine for each is more work than it saves.
+func (w *writer) direct(conn link.Conn, o *Out) bool {
+	n := len(o.Stream)
+	if n == 0 || n > directOnce || w.directly+n > directMost || len(o.Ends) > 0 || o.Close || w.unwritten.Load() > 0 || !conn.TryWrite(o.Stream) {
+		w.directly = 0
+		return false
+	}
+	w.directly += n
+	return true
 }
 
 // put takes over output: without copying when the writer has nothing else.

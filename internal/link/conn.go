@@ -23,6 +23,9 @@ type Conn interface {
 	Read(p []byte) (n int, err error)
 	// Write writes whole frames. It blocks while the peer's window is full, until Close.
 	Write(p []byte) (n int, err error)
+	// TryWrite writes whole frames if they are taken at once; false: nothing was written, use Write. It holds more than
+	// Write does before it says no, so the caller calls Write now and then. What ended the connection Read tells.
+	TryWrite(p []byte) bool
 	// Datagrams reports whether both ends can send datagrams.
 	Datagrams() bool
 	// SendDatagram sends p, at most MaxDatagram bytes, perhaps: nothing says whether it arrives. It does not keep p.

@@ -12,6 +12,7 @@
 //
 //   - One goroutine reads, one writes. Close may be called by anybody, and ends both.
 //   - Write takes whole frames and blocks while the peer does not read: the caller bounds what it holds meanwhile.
+//   - TryWrite may be called by another goroutine than Write; two that write at once come one behind the other.
 //   - What Read and ReceiveDatagram return belongs to the caller and is never touched again by the link.
 //   - Close with a reason tells the peer that number, also when its stream is stuck; the peer's reads then fail
 //     with a [ClosedError] that carries it.

@@ -1,8 +1,10 @@
 package link
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -114,6 +116,33 @@ func TestWriteBlocksUntilCloseWhenNobodyReads(t *testing.T) {
 			}()
 			require.NoError(t, client.Close(0, "bye"))
 			require.ErrorIs(t, <-done, net.ErrClosed)
+		})
+	}
+}
+
+func TestTryWriteNeverBlocks(t *testing.T) {
+	for _, c := range carriers {
+		t.Run(c.name, func(t *testing.T) {
+			client, server := c.pair(t)
+			frames := hello()
+			require.True(t, server.TryWrite(frames))
+			_, err := server.Write(frames)
+			require.NoError(t, err)
+			require.True(t, server.TryWrite(frames))
+			got := make([]byte, 3*len(frames))
+			_, err = io.ReadFull(client, got)
+			require.NoError(t, err)
+			require.Equal(t, bytes.Repeat(frames, 3), got)
+
+			taken := 0
+			for server.TryWrite(make([]byte, 1<<10)) {
+				taken += 1 << 10
+				require.LessOrEqual(t, taken, 1<<20, "nobody reads")
+			}
+			require.NoError(t, client.Close(0, "bye"))
+			_, err = server.Read(make([]byte, 1))
+			require.ErrorIs(t, err, net.ErrClosed)
+			require.True(t, server.TryWrite(frames), "Read has told")
 		})
 	}
 }

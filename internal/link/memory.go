@@ -97,6 +97,21 @@ func (e *pipeEnd) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
+func (e *pipeEnd) TryWrite(b []byte) bool {
+	e.p.mu.Lock()
+	defer e.p.mu.Unlock()
+	q := &e.p.stream[e.to]
+	switch {
+	case e.p.err[e.from()] != nil:
+		return true
+	case len(*q)+len(b) > e.p.cfg.Window:
+		return false
+	}
+	*q = append(*q, b...)
+	e.p.cond.Broadcast()
+	return true
+}
+
 func (e *pipeEnd) Datagrams() bool { return !e.p.cfg.NoDatagrams }
 
 func (e *pipeEnd) SendDatagram(b []byte) error {

@@ -59,6 +59,11 @@ func (c *quicConn) Write(p []byte) (int, error) {
 	return n, closeError(err)
 }
 
+// TryWrite takes as much as the peer's window does.
+func (c *quicConn) TryWrite(p []byte) bool {
+	return !errors.Is(c.stream.TryWriteAll(p), quic.ErrWouldBlock)
+}
+
 func (c *quicConn) Datagrams() bool { return c.datagrams }
 
 func (c *quicConn) SendDatagram(p []byte) error {
