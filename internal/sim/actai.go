@@ -38,13 +38,15 @@ func (a *actor) actAI() {
 			a.payFromVault()
 		case n < 84:
 			a.payByTask()
-		case n < 91:
+		case n < 90:
 			a.useDatabase()
-		case n < 94:
+		case n < 92:
 			a.declareSomething()
-		case n < 96:
+		case n < 95:
 			a.grantSomething()
-		case n < 97:
+		case n < 98:
+			a.permitSomething()
+		case n < 99:
 			a.clearSomething()
 		default:
 			a.misbehave()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/otpd/otpd/clientagent"
 	"github.com/otpd/otpd/fields"
 	"github.com/otpd/otpd/internal/repository"
 	"github.com/otpd/otpd/wire"
@@ -71,9 +72,12 @@ func (c *actor) enter() {
 
 // lookAround opens, alters or closes an interest.
 func (c *actor) lookAround() {
-	at := c.w.somewhere()
+	parent, zones := c.wish()
 	if len(c.handles) < 3 && c.w.chance(60) || len(c.handles) == 0 {
-		h, err := c.client.AddInterest(at.Parent, c.w.someZones()...)
+		if len(zones) == 0 {
+			return
+		}
+		h, err := c.client.AddInterest(parent, zones...)
 		c.attempt("interest", err)
 		if err == nil {
 			c.handles = append(c.handles, h)
@@ -107,11 +111,14 @@ func (c *actor) lookAround() {
 	if pending {
 		c.w.count.PendingAltered++
 	}
-	if parent, _ := h.Where(); c.w.chance(50) && !parent.IsZero() {
-		at.Parent = parent
+	if old, _ := h.Where(); c.conn.agent.policy == clientagent.InterestAny && c.w.chance(50) && !old.IsZero() {
+		parent = old
+	}
+	if len(zones) == 0 {
+		return
 	}
 	delete(c.follows, h)
-	c.attempt("alter interest", h.Alter(at.Parent, c.w.someZones()...))
+	c.attempt("alter interest", h.Alter(parent, zones...))
 }
 
 // seen draws one of the client's objects for which want holds.
@@ -152,7 +159,7 @@ func (c *actor) setSeen() {
 		if c.w.chance(30) {
 			x.Title = text + pick(c.w, []string{"", "x", "xy"})
 		}
-		if c.granted[x.ID()] && c.w.chance(50) {
+		if c.granted[x.ID()] && c.w.chance(70) {
 			x.Secret = text
 		}
 		c.attempt("save", x.Save())

@@ -50,6 +50,9 @@ func (a *actor) lay(p *placeAI) {
 	if w.chance(60) {
 		p.Inside = w.noneOrSome(75)
 	}
+	if w.chance(50) {
+		p.Rooms = w.noneOrSome(75)
+	}
 	a.attempt("lay", p.Save())
 }
 

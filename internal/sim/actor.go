@@ -25,13 +25,14 @@ type actor struct {
 	vaults   map[do.ID]bool
 
 	// A client.
-	client   *repository.Client
-	conn     *conn
-	dialled  int
-	entering bool // its login is under way
-	handles  []*repository.Handle
-	follows  map[*repository.Handle]followed
-	granted  map[do.ID]bool // objects whose Secret it may set
+	client    *repository.Client
+	conn      *conn
+	dialled   int
+	entering  bool // its login is under way
+	handles   []*repository.Handle
+	follows   map[*repository.Handle]followed
+	permitted map[do.ID]permit // by parent, as the game told it
+	granted   map[do.ID]bool   // objects whose Secret it may set
 
 	generated, ended int // lives of objects
 }
@@ -228,7 +229,9 @@ func (c *actor) dial() {
 	c.conn = &conn{w: c.w, agent: a, who: c, session: id}
 	c.conn.view = view{c: c.conn}
 	c.conn.written = newWritten(c.conn)
+	c.conn.rights = rights{permits: map[do.ID][]permit{}, grants: map[do.ID]bool{}}
 	c.entering, c.handles, c.generated, c.ended, c.granted = false, nil, 0, 0, map[do.ID]bool{}
+	c.permitted = map[do.ID]permit{}
 	c.follows = map[*repository.Handle]followed{}
 	a.conns[id] = c.conn
 	datagrams := c.w.chance(80)

@@ -50,6 +50,21 @@ func (w *world) aSession() (*actor, do.Channel) {
 	return c, do.Session(c.conn.session)
 }
 
+// sessionWith draws the session of a client for which has holds, now and then another.
+func (w *world) sessionWith(has func(*actor) bool) (*actor, do.Channel) {
+	var list []*actor
+	for _, c := range w.clients {
+		if c.client != nil && c.client.Ready() && has(c) {
+			list = append(list, c)
+		}
+	}
+	if len(list) == 0 || w.chance(40) {
+		return w.aSession()
+	}
+	c := pick(w, list)
+	return c, do.Session(c.conn.session)
+}
+
 // tellSession sends a request about an object to a session.
 func (a *actor) tellSession(what string, session do.Channel, body func(c uint32) wire.Body, done func()) {
 	a.ai.Do(context.Background(), func(ctx context.Context) error {
@@ -82,7 +97,7 @@ func (a *actor) declareSomething() {
 // grantSomething lets a client set a field that only owners may set, or takes that back (rule 90). The client hears of
 // it by the game, some time later.
 func (a *actor) grantSomething() {
-	client, session := a.w.aSession()
+	client, session := a.w.sessionWith(func(c *actor) bool { return len(c.granted) > 0 })
 	if session.IsZero() {
 		return
 	}
@@ -91,16 +106,19 @@ func (a *actor) grantSomething() {
 		return
 	}
 	id, conn := v.ID(), client.conn
+	if list := sortedIDs(client.granted); len(list) > 0 && a.w.chance(50) {
+		id = pick(a.w, list)
+	}
 	var granted []fields.Number
-	if a.w.chance(70) {
+	if !client.granted[id] || a.w.chance(40) {
 		granted = append(granted, v.Class().FieldByName("Secret").Number)
 	}
 	a.tellSession("grant", session, func(c uint32) wire.Body {
 		return &wire.SetFieldsSendable{Context: c, DO: id, Fields: granted}
 	}, func() {
 		a.w.after(a.w.delay(), func() {
-			if client.conn != conn {
-				return
+			if client.conn != conn || len(granted) == 0 && a.w.chance(60) {
+				return // it goes on trying
 			}
 			delete(client.granted, id)
 			if x, ok := client.client.Find(id).(*avatarCL); ok && len(granted) > 0 {

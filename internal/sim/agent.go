@@ -12,10 +12,11 @@ import (
 // agent is a client agent with its shell.
 type agent struct {
 	*participant
-	w     *world
-	state *clientagent.State
-	out   wire.Outbox
-	conns map[do.ID]*conn // by session; only looked up
+	w      *world
+	policy clientagent.InterestPolicy
+	state  *clientagent.State
+	out    wire.Outbox
+	conns  map[do.ID]*conn // by session; only looked up
 }
 
 // conn is one connection of a client: a stream in each direction, and datagrams.
@@ -32,6 +33,7 @@ type conn struct {
 
 	view    view    // what the client was told
 	written written // what the agent wrote, of which some is under way
+	rights  rights
 }
 
 // step gives the agent a message, and sends what it caused.

@@ -159,7 +159,7 @@ const late = 500 * ms
 // noteLand and noteStay add what holds from now on; what nobody can go by any more is forgotten.
 func (c *chronicle) noteLand(id do.ID, l land) {
 	list := append(c.lands[id], landSince{c.w.now, l})
-	for len(list) > 1 && list[1].since < c.w.now-2*late {
+	for len(list) > 1 && list[1].since < c.w.now-8*late {
 		list = list[1:]
 	}
 	c.lands[id] = list
@@ -239,15 +239,18 @@ func (c *chronicle) latest(id do.ID) land {
 	return list[len(list)-1].land
 }
 
-// lately are all lands that somebody may go by, which include none where the place was not heard of.
-func (c *chronicle) lately(id do.ID) []land {
+// lately are all lands that somebody may go by.
+func (c *chronicle) lately(id do.ID) []land { return c.since(id, c.w.now-late) }
+
+// since are all lands of a place that were at some time since, which include none where the place was not heard of.
+func (c *chronicle) since(id do.ID, since int64) []land {
 	list := c.lands[id]
 	var out []land
-	if len(list) == 0 || list[0].since >= c.w.now-late {
+	if len(list) == 0 || list[0].since >= since {
 		out = append(out, land{})
 	}
 	for i, l := range list {
-		if i+1 == len(list) || list[i+1].since >= c.w.now-late {
+		if i+1 == len(list) || list[i+1].since >= since {
 			out = append(out, l.land)
 		}
 	}

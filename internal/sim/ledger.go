@@ -40,6 +40,7 @@ func (l *ledger) book(asker do.Channel, context uint32, n int) {
 
 // arrived notes a request that reached the role that its channel names.
 func (l *ledger) arrived(to *participant, m wire.Message) {
+	l.w.observeArrived(to, m)
 	if to.member == nil || !l.w.responsible(to, m) {
 		return
 	}
@@ -137,6 +138,8 @@ func askedIn(b wire.Body) (uint32, bool) {
 	case *wire.UndeclareObject:
 		return b.Context, true
 	case *wire.SetFieldsSendable:
+		return b.Context, true
+	case *wire.PermitInterest:
 		return b.Context, true
 	case *wire.DeleteChildren:
 		return b.Context, true

@@ -75,6 +75,11 @@ type Counters struct {
 	ThroughDoors         int // moves of clients out of or into a zone with edges
 	AutosOpened          int // auto zones that opened by themselves
 	AutosAltered         int // other auto zones while open
+	Permitted            int // zones that an AI permitted a session to open
+	PermitsRevoked       int
+	GrantsRevoked        int // fields that may be set no more
+	OpenedByRight        int // interests that not everybody may have
+	InterestsDenied      int // for lack of a permission
 	WaysRefused          int // moves and positions of clients that grid or edges do not let through
 }
 
@@ -121,6 +126,11 @@ func (c *Counters) Table() []Count {
 		{"moves through edges", c.ThroughDoors, true},
 		{"auto zones opened", c.AutosOpened, true},
 		{"auto zones altered", c.AutosAltered, true},
+		{"permits", c.Permitted, true},
+		{"permits taken back", c.PermitsRevoked, true},
+		{"grants taken back", c.GrantsRevoked, true},
+		{"interests by right", c.OpenedByRight, true},
+		{"interests denied", c.InterestsDenied, true},
 		{"ways and positions refused", c.WaysRefused, true},
 	}
 }
@@ -174,6 +184,11 @@ func (c *Counters) Add(o Counters) {
 	c.ThroughDoors += o.ThroughDoors
 	c.AutosOpened += o.AutosOpened
 	c.AutosAltered += o.AutosAltered
+	c.Permitted += o.Permitted
+	c.PermitsRevoked += o.PermitsRevoked
+	c.GrantsRevoked += o.GrantsRevoked
+	c.OpenedByRight += o.OpenedByRight
+	c.InterestsDenied += o.InterestsDenied
 	c.WaysRefused += o.WaysRefused
 }
 

@@ -149,6 +149,10 @@ func (v *view) forwarded(b *wire.SetFields) {
 	if meant := v.meant[string(b.Fields)]; !b.Latest && !meant[b.DO] {
 		v.c.w.problem("%s set %s, which it did not mean", v.c.who.name, v.c.w.nameOf(b.DO))
 	}
+	secret := v.c.w.game.Schema().Class("Avatar").FieldByName("Secret").Number
+	if _, ok := b.Fields.Get(secret); ok && v.c.w.wildClass[b.DO] == "" && !v.c.written.owned[b.DO] && !v.c.rights.grants[b.DO] {
+		v.c.w.problem("%s set a field of %s that it neither owns nor was granted", v.c.who.name, v.c.w.nameOf(b.DO))
+	}
 }
 
 func (v *view) book(kind string, context uint32, n int) {

@@ -45,8 +45,10 @@ type world struct {
 	pledged map[pledgeKey]int64
 	tied    map[tie]bool // session objects
 	places  map[do.ID]bool
-	playing bool
-	mild    bool // nothing is slow or lost any more
+
+	policies [agentCount]clientagent.InterestPolicy
+	playing  bool
+	mild     bool // nothing is slow or lost any more
 
 	ledger   ledger
 	watch    situations
@@ -110,6 +112,9 @@ func newWorld(seed uint64, opts Options) (*world, error) {
 		return nil, fmt.Errorf("sim: random schema: %w", err)
 	}
 	w.trace.schema, w.wildClass = w.schema, map[do.ID]string{}
+	w.policies[1] = pick(w, []clientagent.InterestPolicy{
+		clientagent.InterestAny, clientagent.InterestVisible, clientagent.InterestPermitted, clientagent.InterestPermitted,
+	})
 	if err := w.build(); err != nil {
 		return nil, fmt.Errorf("sim: build the cluster: %w", err)
 	}
@@ -248,11 +253,11 @@ func (w *world) stepShard(s *shard, m wire.Message) {
 func (w *world) buildAgent(i int) error {
 	id := do.WellKnown(uint64(9101 + i + 10*w.count.AgentsDied))
 	name := w.name(id, fmt.Sprint("agent", i+1, "."))
-	a := &agent{w: w}
+	a := &agent{w: w, policy: w.policies[i]}
 	var err error
 	a.state, err = clientagent.New(clientagent.Config{
 		Instance: id, Heartbeat: 4 * time.Second, OpeningTimeout: 1500 * time.Millisecond, History: 2 * time.Second,
-		AliasRest: 300 * time.Millisecond, RequestTimeout: 3 * time.Second, CallTimeout: 2 * time.Second,
+		AliasRest: 300 * time.Millisecond, Interests: a.policy, RequestTimeout: 3 * time.Second, CallTimeout: 2 * time.Second,
 		WriteStall: 2 * time.Second, Behind: 4 << 10, Backlog: 256 << 10,
 	})
 	if err != nil {

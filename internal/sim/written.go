@@ -14,13 +14,14 @@ type written struct {
 	aliases map[uint32]do.ID
 	owned   map[do.ID]bool
 	seen    map[do.ID]bool
+	had     map[do.ID]bool        // everything that it ever saw, owned or was told of
 	autos   map[do.Location]bool  // everything that opened by itself
 	heading map[do.ID]do.Location // where the last move that was passed on led
 }
 
 func newWritten(c *conn) written {
 	return written{
-		c: c, aliases: map[uint32]do.ID{}, owned: map[do.ID]bool{}, seen: map[do.ID]bool{}, autos: map[do.Location]bool{},
+		c: c, aliases: map[uint32]do.ID{}, owned: map[do.ID]bool{}, seen: map[do.ID]bool{}, had: map[do.ID]bool{}, autos: map[do.Location]bool{},
 		heading: map[do.ID]do.Location{},
 	}
 }
@@ -42,7 +43,7 @@ func (v *written) frame(f wire.Frame) {
 	switch f := f.(type) {
 	case *wire.ClientEnter:
 		v.aliases[f.Alias] = f.DO
-		v.seen[f.DO] = true
+		v.seen[f.DO], v.had[f.DO] = true, true
 		if f.Owned {
 			v.owned[f.DO] = true
 		} else {
@@ -54,7 +55,13 @@ func (v *written) frame(f wire.Frame) {
 		v.opened(f)
 	case *wire.ClientEnterOwner:
 		v.aliases[f.Alias] = f.DO
-		v.owned[f.DO] = true
+		v.owned[f.DO], v.had[f.DO] = true, true
+	case *wire.ClientDeclare:
+		v.had[f.DO] = true
+	case *wire.ClientInterestDone:
+		v.done(f)
+	case *wire.ClientEject:
+		v.judgeEjected(f)
 	case *wire.ClientLeaveOwner:
 		delete(v.owned, v.aliases[f.Alias])
 	}
@@ -87,5 +94,17 @@ func (v *written) opened(f *wire.ClientInterestOpened) {
 	said := slices.ContainsFunc(w.told.lately(f.Parent), func(l land) bool { return slices.Equal(l.inside, f.Zones) })
 	if !said || !v.seen[f.Parent] && !v.owned[f.Parent] {
 		w.problem("%s has zones %v below %s opened, which does not say so, or is not in its view", v.c.who.name, f.Zones, w.nameOf(f.Parent))
+	}
+}
+
+// done looks at an interest that was opened or refused.
+func (v *written) done(f *wire.ClientInterestDone) {
+	a, ok := v.c.view.adds[f.Context]
+	switch {
+	case !ok || a.removed || !a.follow.id.IsZero():
+	case f.Code == wire.CodeOK:
+		v.judgeOpened(&a)
+	case f.Code == wire.CodeDenied:
+		v.judgeDenied(&a)
 	}
 }
