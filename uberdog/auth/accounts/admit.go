@@ -100,7 +100,7 @@ func (s *service) admitOne(ctx context.Context, a *account, session do.Channel) 
 	return nil
 }
 
-// enter ends the session before, and binds the one that holds the account now.
+// enter ends the session before, brings the account's objects to life, and binds the one that holds the account now.
 func (s *service) enter(ctx context.Context, a *account, session do.Channel, before do.ID) error {
 	if !before.IsZero() && before != session.ID {
 		if err := s.gate.kick(do.Session(before), wire.ReasonLoggedInElsewhere, ""); err != nil {
@@ -110,5 +110,13 @@ func (s *service) enter(ctx context.Context, a *account, session do.Channel, bef
 	if err := s.gate.release(ctx, session, a.id); err != nil {
 		return err
 	}
-	return s.gate.bind(ctx, session, a.id)
+	brought, err := s.embody(ctx, a, session)
+	if err != nil {
+		return err
+	}
+	if err := s.gate.bind(ctx, session, a.id); err != nil {
+		s.dismiss(ctx, session, brought)
+		return err
+	}
+	return nil
 }

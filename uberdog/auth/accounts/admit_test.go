@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otpd/otpd/ai"
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/uberdog/auth"
 	"github.com/otpd/otpd/wire"
@@ -33,6 +34,10 @@ func TestConfigIsChecked(t *testing.T) {
 		"queue":    {Queue: -1},
 		"patience": {Patience: -1},
 		"sessions": {Sessions: 3},
+		"objects of many sessions": {
+			Sessions: AllowMany, Objects: func(context.Context, auth.Identity) ([]ai.Place, error) { return nil, nil },
+		},
+		"time of objects": {ObjectsTime: -1},
 	} {
 		_, err := newService(c)
 		require.ErrorIs(t, err, ErrConfig, name)

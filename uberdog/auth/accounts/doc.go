@@ -32,6 +32,11 @@
 // session's agent gives it back when the session ends, however that happens; if the agent died, too, the next login finds
 // out, which takes three seconds. Logins of one account are taken one after the other.
 //
+// # What a player has in the world
+//
+// Config.Objects says which objects of the database an account has while it is logged in. They come to life for the
+// session before the login is answered, and go with the session, however that ends, their last changes written.
+//
 // # Other accounts
 //
 // A game whose players are known elsewhere gives Config an [Authenticator]: clients then call Enter with a ticket. Without

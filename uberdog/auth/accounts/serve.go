@@ -32,7 +32,13 @@ type Config struct {
 	AddressBurst    int
 	AddressInterval time.Duration
 
-	Sessions  Sessions      // how many sessions an account may have
+	Sessions Sessions // how many sessions an account may have
+
+	// Objects are what an account has in the world while it has a session; nil: nothing that Auth knows of. It needs that
+	// an account has one session.
+	Objects     Objects
+	ObjectsTime time.Duration // for those of the session before to go; 0: 20 s
+
 	TokenLife time.Duration // how long a token is good; 0: 30 days; below 0: there are none
 
 	// Authenticator says who has a ticket. nil: nobody comes in by ticket.
@@ -64,6 +70,7 @@ func (c Config) withDefaults() Config {
 	times(&c.AddressInterval, time.Second)
 	times(&c.TokenLife, 30*24*time.Hour)
 	times(&c.AuthenticatorTime, 5*time.Second)
+	times(&c.ObjectsTime, 20*time.Second)
 	c.Params = c.Params.withDefaults()
 	if c.Memory == 0 {
 		c.Memory = uint32(max(0, c.Hashes)) * c.Params.Memory
@@ -93,6 +100,8 @@ func (c Config) validate() error {
 		{"Interval", c.Interval > 0, c.Interval},
 		{"AddressInterval", c.AddressInterval > 0, c.AddressInterval},
 		{"AuthenticatorTime", c.AuthenticatorTime > 0, c.AuthenticatorTime},
+		{"ObjectsTime", c.ObjectsTime > 0, c.ObjectsTime},
+		{"Sessions, with Objects,", c.Objects == nil || c.Sessions != AllowMany, c.Sessions},
 		{"Sessions", c.Sessions <= AllowMany, uint8(c.Sessions)},
 	} {
 		if !v.ok {
@@ -120,7 +129,7 @@ func Serve(r *ai.Repository, cfg Config) (*AuthUD, error) {
 	u := &AuthUD{s: s}
 	s.store, s.gate = &rows{r}, &sessions{r}
 	s.turns.wait = r.Elsewhere
-	s.now, s.caller, s.offload = r.Now, uberdog.CallerOf, r.Offload
+	s.now, s.caller, s.offload, s.sleep = r.Now, uberdog.CallerOf, r.Offload, r.Sleep
 	s.waiting = func(session do.Channel, p auth.Place) {
 		if err := u.Waiting.SendTo(session, p); err != nil {
 			s.log.Warn("accounts: tell a place", "session", session, "err", err)

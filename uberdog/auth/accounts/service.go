@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otpd/otpd/ai"
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/uberdog"
 	"github.com/otpd/otpd/uberdog/auth"
@@ -56,6 +57,11 @@ type gate interface {
 	// its holder now, has ended, however that happens. freeNow does it at once.
 	release(ctx context.Context, session do.Channel, account do.ID) error
 	freeNow(ctx context.Context, session do.Channel, account do.ID) error
+	// activate brings a stored object to life; CodeActive: it lives. tie has it deleted when the session ends. dismiss
+	// takes both back.
+	activate(ctx context.Context, p ai.Place) error
+	tie(ctx context.Context, session do.Channel, id do.ID) error
+	dismiss(ctx context.Context, session do.Channel, id do.ID) error
 }
 
 // service answers the calls. Its methods run as handlers on the repository's loop, which owns it.
@@ -77,6 +83,7 @@ type service struct {
 	waiting func(session do.Channel, p auth.Place)
 	// offload runs fn beside the loop while the handler waits.
 	offload func(ctx context.Context, what string, fn func() error) error
+	sleep   func(ctx context.Context, d time.Duration) error
 }
 
 // refused makes the error that a client gets. Only what is said here reaches it.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otpd/otpd/ai"
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/uberdog"
 	"github.com/otpd/otpd/uberdog/auth"
@@ -87,6 +88,29 @@ type world struct {
 	offered int                 // how often something was done beside the loop
 	places  []auth.Place        // what those who wait were told
 	binding func()              // runs before each bind
+	living  map[do.ID]int       // stored objects that live, and how many looks more
+	tieing  error
+	slept   time.Duration
+}
+
+func (w *world) activate(_ context.Context, p ai.Place) error {
+	if looks, lives := w.living[p.ID]; lives {
+		if looks != 1 {
+			w.living[p.ID] = looks - 1
+			return fmt.Errorf("repository: activate: %w", &wire.Error{Code: wire.CodeActive})
+		}
+	}
+	if w.living == nil {
+		w.living = map[do.ID]int{}
+	}
+	w.living[p.ID] = 0
+	w.rows.log = append(w.rows.log, "activate "+p.ID.String()+" at "+p.At.String()+" for "+p.Owner.String())
+	return nil
+}
+
+func (w *world) tie(_ context.Context, session do.Channel, id do.ID) error {
+	w.rows.log = append(w.rows.log, "tie "+session.String()+" "+id.String())
+	return w.tieing
 }
 
 func (w *world) address(context.Context, do.Channel) (string, error) { return w.from, nil }
@@ -123,8 +147,14 @@ func (w *world) freeNow(_ context.Context, session do.Channel, id do.ID) error {
 	return &wire.Error{Code: wire.CodeConflict}
 }
 
-// doors is the world as a gate: the service has a method of the name, too.
+// doors is the world as a gate: the service has methods of these names, too.
 type doors struct{ *world }
+
+func (d doors) dismiss(ctx context.Context, session do.Channel, id do.ID) error {
+	delete(d.living, id)
+	d.rows.log = append(d.rows.log, "dismiss "+session.String()+" "+id.String())
+	return ctx.Err()
+}
 
 func (d doors) kick(to do.Channel, reason wire.Reason, text string) error {
 	return d.kickAll(to, reason, text)
@@ -150,6 +180,11 @@ func newWorldOn(t *testing.T, rows *memory, change ...func(*Config)) *world {
 	w.now = func() time.Time { return w.at }
 	w.caller = func(context.Context) uberdog.Caller { return w.who }
 	w.waiting = func(_ do.Channel, p auth.Place) { w.places = append(w.places, p) }
+	w.sleep = func(_ context.Context, d time.Duration) error {
+		w.at = w.at.Add(d)
+		w.slept += d
+		return nil
+	}
 	w.offload = func(_ context.Context, _ string, fn func() error) error {
 		w.offered++
 		return fn()

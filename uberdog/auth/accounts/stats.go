@@ -8,7 +8,7 @@ import (
 
 // counts are what the service has done. They are read on other goroutines.
 type counts struct {
-	registered, admitted, resumed, denied, refusedNew, limitedName, limitedAddress atomic.Uint64
+	registered, admitted, resumed, denied, refusedNew, limitedName, limitedAddress, embodied atomic.Uint64
 }
 
 // Metrics are the numbers of this process: see ai.MetricsHandler.
@@ -25,6 +25,7 @@ func (u *AuthUD) Metrics() []ai.Metric {
 		count("accounts_made", "Accounts that were made.", c.registered.Load()),
 		count("sessions", "Sessions that were let in.", c.admitted.Load()),
 		count("resumes", "Sessions of these that came back by token.", c.resumed.Load()),
+		count("objects", "Objects of accounts that came to life for their sessions.", c.embodied.Load()),
 		count("refused", refused, c.denied.Load(), "cause", "denied"),
 		count("refused", refused, c.refusedNew.Load(), "cause", "elsewhere"),
 		count("refused", refused, c.limitedName.Load(), "cause", "name_rate"),
