@@ -33,6 +33,7 @@ client              : internal/repository internal/link wire do fields          
 uberdog/...         : ai internal/repository messagedirector wire do fields         # global objects, served by an AI process
 examples/...        : do ai ai/jobs client uberdog/...  # a game needs only what games import
 internal/testpg     :                                   # starts a PostgreSQL for tests: exempt, nobody's dependency
+internal/testpg/cmd/... : internal/testpg               # runs a command beside one
 internal/sim/...    : *                                 # simulates the whole cluster in one goroutine
 internal/testcluster : *                                # every role in one process, for tests alone: nobody's dependency
 internal/...        : wire do fields                    # what several roles share; no role
