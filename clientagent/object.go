@@ -14,42 +14,42 @@ type object struct {
 	version  do.Version
 	location do.Location
 	serial   uint16 // of its newest latest value
+	heard    uint8  // messages that named the owner since it was given the object
+	entered  bool   // its State said that it arrived at its location
 
-	grips   int     // of any kind
 	viewers []*grip // who sees it
 	// watchers are their sessions, by the same index: an update goes to each of them, and the grips of all objects are too
 	// many to be near at hand.
 	watchers []*session
 	spare    *grip  // the memory of the first grip; nil: taken, once and for all, for others may still know it
 	owner    *grip  // the session here that owns it, if one does
-	heard    uint8  // messages that named the owner since it was given the object
 	place    *place // where its viewers see it; nil without viewers
-	at       int    // its index there
+	at       int32  // its index there
+	grips    int32  // of any kind
 
 	ground *ground // what its owner's positions are checked against; nil: nothing
 
 	latest  []latestField
 	moved   uint64 // the Step in which it came to its location
-	entered bool   // its State said that it arrived there
 	listed  uint32 // the last refresh that listed it
 	asked   uint32 // the context of an open question about a gap, 0: none
 	askedAt int64
 }
 
-// grip ties a session to an object.
+// grip ties a session to an object. There are as many as sessions see objects: the order of the members saves memory.
 type grip struct {
 	t        *session
 	o        *object
-	view     int  // its index in o.viewers, -1: not seen
-	told     bool // the alias was told
-	silent   bool // seen, but known to the client by ownership only (rule 103)
+	view     int32 // its index in o.viewers, -1: not seen
+	told     bool  // the alias was told
+	silent   bool  // seen, but known to the client by ownership only (rule 103)
 	owned    bool
 	declared bool
 	marks    uint64      // latest fields of o that are in t.latest, by index
 	in       []inField   // what the client sends
-	moves    int         // of the client, that are not answered
-	heading  do.Location // where the newest of them goes
-	ahead    *ground     // what is there
+	ahead    *ground     // what is where the newest of its moves goes
+	heading  do.Location // where that is
+	moves    int32       // of the client, that are not answered
 	auto     uint16      // the handle that its auto zones have, 0: none
 }
 

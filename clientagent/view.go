@@ -15,7 +15,7 @@ func (s *State) see(t *session, o *object, e *wire.Entry) {
 	if g.view >= 0 {
 		return
 	}
-	g.view = len(o.viewers)
+	g.view = int32(len(o.viewers))
 	o.viewers, o.watchers = append(o.viewers, g), append(o.watchers, t)
 	if o.place == nil {
 		s.placeObject(o)
@@ -80,7 +80,7 @@ func entryFields(e *wire.Entry) fields.Map {
 // takeView ends a view in the tables; the client is told nothing.
 func (s *State) takeView(g *grip) {
 	o := g.o
-	last := len(o.viewers) - 1
+	last := int32(len(o.viewers) - 1)
 	o.viewers[g.view] = o.viewers[last]
 	o.viewers[g.view].view = g.view
 	o.viewers[last] = nil
@@ -114,7 +114,7 @@ func (s *State) placeObject(o *object) {
 	if p == nil {
 		return
 	}
-	o.place, o.at = p, len(p.objects)
+	o.place, o.at = p, int32(len(p.objects))
 	p.objects = append(p.objects, o)
 }
 
@@ -124,7 +124,7 @@ func (s *State) unplaceObject(o *object) {
 		return
 	}
 	s.unfeed(o)
-	last := len(p.objects) - 1
+	last := int32(len(p.objects) - 1)
 	p.objects[o.at] = p.objects[last]
 	p.objects[o.at].at = o.at
 	p.objects[last] = nil

@@ -4,29 +4,43 @@ package fields
 // prefix of a value; ErrSyntax: a reserved byte or an extension type; ErrDepth: nested deeper than MaxDepth.
 // It reads str as it comes, UTF-8 or not.
 func Skip(b []byte) (n int, err error) {
+	children, rest, err := skipOne(b)
+	if err == nil && children != noChildren {
+		rest, err = skipChildren(rest, children)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(b) - len(rest), nil
+}
+
+// skipChildren skips so many values, which are in a container.
+func skipChildren(rest []byte, children uint64) ([]byte, error) {
 	// left[d] is how many values are still to come in the container at depth d.
-	var left [MaxDepth + 1]uint64
-	left[0] = 1
-	rest := b
+	var left [MaxDepth]uint64
+	left[0] = children
 	for depth := 0; ; {
 		for left[depth] == 0 {
 			if depth == 0 {
-				return len(b) - len(rest), nil
+				return rest, nil
 			}
 			depth--
 		}
 		left[depth]--
-		var children uint64
+		if len(rest) > 0 && (rest[0] < fixMap || rest[0] >= fixNeg) {
+			rest = rest[1:] // most are small numbers
+			continue
+		}
+		var err error
 		if children, rest, err = skipOne(rest); err != nil {
-			return 0, err
+			return nil, err
 		}
 		if children == noChildren {
 			continue
 		}
-		if depth == MaxDepth {
-			return 0, ErrDepth
+		if depth++; depth == MaxDepth {
+			return nil, ErrDepth
 		}
-		depth++
 		left[depth] = children
 	}
 }

@@ -148,6 +148,26 @@ func BenchmarkOpenZone1000(b *testing.B) {
 	}
 }
 
+// BenchmarkAskEntries1000 asks for the children in one zone, beside a hundred times as many in others.
+func BenchmarkAskEntries1000(b *testing.B) {
+	w := newBench(b, 0)
+	ask := &wire.AskEntries{Context: 1, Asker: do.AI(do.WellKnown(9)), Parent: w.ids[0], Zones: []do.Zone{7}}
+	for i := range 100_000 {
+		id := w.create(b, 1, do.Location{Parent: w.ids[0], Zone: do.Zone(i % 100)})
+		if i%100 == 7 {
+			ask.DOs = append(ask.DOs, id)
+		}
+	}
+	m := wire.Message{Body: ask}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := w.state.Step(m, &w.out); err != nil {
+			b.Fatal(err)
+		}
+		w.out.Reset()
+	}
+}
+
 // BenchmarkDelete40000 deletes a parent with 40,000 children.
 func BenchmarkDelete40000(b *testing.B) {
 	for b.Loop() {

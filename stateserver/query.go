@@ -149,14 +149,22 @@ func (s *State) askEntries(m *wire.Message, b *wire.AskEntries, out *wire.Outbox
 	if b.Asker.IsZero() || len(b.DOs) == 0 {
 		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.Parent}, wire.CodeMalformed, "no asker, or nothing asked", out)
 	}
+	if len(b.Zones) == 1 {
+		if p := s.places[do.Location{Parent: b.Parent, Zone: b.Zones[0]}]; p != nil && len(b.DOs) > 1 {
+			p.ordered()
+		}
+	}
 	answer := &wire.ZoneEntries{Context: b.Context, Parent: b.Parent}
 	var bytes []byte
+	var o *object
 	for i, id := range b.DOs {
 		if len(answer.Entries) == chunkEntries || len(bytes) >= chunkBytes || len(answer.Gone) == chunkListed {
 			out.SendTo(b.Asker, s.self, answer)
 			answer, bytes = &wire.ZoneEntries{Context: b.Context, Parent: b.Parent}, nil
 		}
-		o := s.objects[id]
+		if o = o.follower(id); o == nil {
+			o = s.objects[id]
+		}
 		switch {
 		case o == nil:
 			answer.Gone = append(answer.Gone, wire.Listed{DO: id})
@@ -170,6 +178,18 @@ func (s *State) askEntries(m *wire.Message, b *wire.AskEntries, out *wire.Outbox
 		}
 	}
 	out.SendTo(b.Asker, s.self, answer)
+	return nil
+}
+
+// follower is the object with that id if it is the next one in o's place, else nil. Who asks for a zone asks in the order
+// that the place has, and that is nearer than the map of all objects.
+func (o *object) follower(id do.ID) *object {
+	if o == nil || o.place == nil || int(o.at)+1 >= len(o.place.members) {
+		return nil
+	}
+	if next := o.place.members[o.at+1]; next.id == id {
+		return next
+	}
 	return nil
 }
 

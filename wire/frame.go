@@ -144,6 +144,11 @@ func NextFrame(b []byte) (f Frame, n int, err error) {
 	if n, err = frameLen(b, t); err != nil {
 		return nil, 0, err
 	}
+	if t == FrameClientEnter {
+		if e := new(ClientEnter); readEnter(b[:n:n], e) {
+			return e, n, nil
+		}
+	}
 	f = s.empty()
 	c := coder{mode: decoding, buf: b[:n:n]}
 	c.frame(f)

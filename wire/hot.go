@@ -34,49 +34,11 @@ func AppendClientLatest(dst []byte, alias uint32, serial uint16, field fields.Nu
 	return append(dst, value...)
 }
 
-// AppendClientEnter appends a ClientEnter.
-func AppendClientEnter(dst []byte, m *ClientEnter) []byte {
-	dst = fields.AppendUint(append(dst, fixArray|9), uint64(FrameClientEnter))
-	dst = fields.AppendUint(dst, uint64(m.Alias))
-	dst = appendID(dst, m.DO)
-	dst = fields.AppendUint(dst, uint64(m.Class))
-	if m.Location.IsZero() {
-		dst = fields.AppendNil(dst)
-	} else {
-		dst = appendID(append(dst, fixArray|2), m.Location.Parent)
-		dst = fields.AppendUint(dst, uint64(m.Location.Zone))
-	}
-	dst = fields.AppendUint(dst, uint64(m.Serial))
-	dst = fields.AppendBool(dst, m.Owned)
-	dst = appendVersion(dst, m.Version)
-	if len(m.Fields) == 0 {
-		return fields.AppendMapHeader(dst, 0)
-	}
-	return append(dst, m.Fields...)
-}
-
 // AppendClientLeave appends a ClientLeave.
 func AppendClientLeave(dst []byte, alias uint32, reason LeaveReason) []byte {
 	dst = fields.AppendUint(append(dst, fixArray|3), uint64(FrameClientLeave))
 	dst = fields.AppendUint(dst, uint64(alias))
 	return fields.AppendUint(dst, uint64(reason))
-}
-
-func appendID(dst []byte, id do.ID) []byte {
-	if id.IsZero() {
-		return fields.AppendNil(dst)
-	}
-	return fields.AppendBin(dst, id[:])
-}
-
-func appendVersion(dst []byte, v do.Version) []byte {
-	if v.IsZero() {
-		return fields.AppendNil(dst)
-	}
-	dst = append(dst, fixArray|3)
-	dst = fields.AppendUint(dst, uint64(v.Inc))
-	dst = fields.AppendUint(dst, uint64(v.N))
-	return fields.AppendUint(dst, uint64(v.M))
 }
 
 // AppendClientDone appends a ClientDone.

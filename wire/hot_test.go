@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
@@ -69,6 +71,63 @@ func TestParsedFramesAreThoseOfTheCodec(t *testing.T) {
 	_, _, err = ParseClientSet([]byte{0x93, 121, 7, 1})
 	require.ErrorIs(t, err, ErrMalformed, "a member is missing")
 	require.NotErrorIs(t, err, fields.ErrShort)
+}
+
+// A zone without a parent is no location, whoever reads it.
+func TestEnterWithoutParentIsRefused(t *testing.T) {
+	b := AppendClientEnter(nil, &ClientEnter{DO: testEntered, Location: do.Location{Parent: testEntered, Zone: 3}, Version: testVer, Fields: testMap})
+	at := bytes.LastIndex(b, testEntered[:])
+	clear(b[at : at+len(testEntered)])
+	_, _, err := NextFrame(b)
+	require.ErrorContains(t, err, "a zone without parent")
+}
+
+// What is read by hand is what the codec reads, and nothing that it refuses.
+func TestEnterIsReadAsByTheCodec(t *testing.T) {
+	id := rapid.Custom(func(t *rapid.T) do.ID {
+		return do.NewID(do.Partition(rapid.Uint16().Draw(t, "partition")), rapid.Int64().Draw(t, "ms"), rapid.Uint64().Draw(t, "random"))
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		var set fields.MapBuilder
+		for i := range rapid.IntRange(0, 4).Draw(t, "fields") {
+			v := fields.AppendInt(nil, rapid.Int64().Draw(t, "value"))
+			for range rapid.SampledFrom([]int{0, 0, 0, 1, 28, 29, 30, 31, 32, 33}).Draw(t, "depth") {
+				v = append([]byte{fixArray | 1}, v...)
+			}
+			require.NoError(t, set.Add(fields.Number(i), v))
+		}
+		want := ClientEnter{
+			Alias: rapid.Uint32().Draw(t, "alias"), DO: id.Draw(t, "do"), Class: rapid.Uint32().Draw(t, "class"),
+			Location: do.Location{Parent: id.Draw(t, "parent"), Zone: do.Zone(rapid.Uint32().Draw(t, "zone"))},
+			Serial:   rapid.Uint16().Draw(t, "serial"), Owned: rapid.Bool().Draw(t, "owned"),
+			Version: do.Version{Inc: do.Incarnation(1 + rapid.Uint32().Draw(t, "inc")), N: rapid.Uint32().Draw(t, "n")}, Fields: set.Map(),
+		}
+		b := AppendClientEnter(nil, &want)
+		if n, err := fields.Skip(b); err == nil {
+			require.Equal(t, len(b), n)
+			var got ClientEnter
+			require.True(t, readEnter(b, &got))
+			require.Equal(t, want, got)
+		}
+		if rapid.Bool().Draw(t, "broken") {
+			at := rapid.IntRange(0, len(b)-1).Draw(t, "at")
+			b[at] = rapid.Byte().Draw(t, "byte")
+			if rapid.Bool().Draw(t, "cut") {
+				b = b[:at]
+			}
+		}
+		n, err := fields.Skip(b)
+		if err != nil {
+			return // NextFrame has said so before
+		}
+		var byHand, byCodec ClientEnter
+		c := coder{mode: decoding, buf: b[:n:n]}
+		c.frame(&byCodec)
+		if readEnter(b[:n:n], &byHand) {
+			require.NoError(t, c.finish())
+			require.Equal(t, byCodec, byHand)
+		}
+	})
 }
 
 func TestHotPathDoesNotAllocate(t *testing.T) {
