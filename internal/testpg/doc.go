@@ -1,7 +1,7 @@
 // Package testpg runs a throw-away PostgreSQL for tests.
 //
 // A [Server] lives in a temporary directory, listens on a Unix socket there and nowhere else, trusts whoever can
-// reach that socket, and is gone, directory included, when it is stopped or when the process that started it
+// reach that socket (but the role [Guarded], who needs a password), and is gone, directory included, when it is stopped or when the process that started it
 // ends in whatever way: a watchdog shell holds a pipe from that process and cleans up when the pipe closes.
 // Starting takes about a second, nearly all of it initdb.
 //

@@ -90,7 +90,28 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out))
 	}
-	return nil
+	return s.guard()
+}
+
+// Guarded is the name of the one role that needs a password. A test that wants it makes it.
+const Guarded = "guarded"
+
+// Own gives a folder to the user that the server runs as.
+func (s *Server) Own(dir string) error {
+	if s.owner == nil {
+		return nil
+	}
+	return os.Chown(dir, int(s.owner.uid), int(s.owner.gid))
+}
+
+// guard lets the server ask Guarded for its password; of several lines in the file the first that fits counts.
+func (s *Server) guard() error {
+	path := filepath.Join(s.dataDir(), "pg_hba.conf")
+	rest, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append([]byte("local all "+Guarded+" scram-sha-256\n"), rest...), 0o600)
 }
 
 // command lets cmd run as the server's user, in the server's directory, in a process group of its own: a signal
