@@ -167,6 +167,19 @@ func Query[T any](ctx context.Context, r *Repository, field string, value any, l
 
 // QueryAfter is Query of the ids after one: the next page.
 func QueryAfter[T any](ctx context.Context, r *Repository, field string, value any, after do.ID, limit int) ([]Row[T], error) {
+	find, err := findOf[T](r, field, value, limit)
+	if err != nil {
+		return nil, err
+	}
+	find.After = after
+	return found[T](ctx, r, func(c uint32) wire.Body {
+		find.Context = c
+		return find
+	})
+}
+
+// findOf is the question for the rows that have a value.
+func findOf[T any](r *Repository, field string, value any, limit int) (*wire.DBFind, error) {
 	class, err := classOf[T](r)
 	if err != nil {
 		return nil, fmt.Errorf("ai: query: %w", err)
@@ -179,9 +192,7 @@ func QueryAfter[T any](ctx context.Context, r *Repository, field string, value a
 	if err != nil {
 		return nil, fmt.Errorf("ai: query %s: %w", f, err)
 	}
-	return found[T](ctx, r, func(c uint32) wire.Body {
-		return &wire.DBFind{Context: c, Class: class.Number(), Field: f.Number, Value: enc, Limit: uint32(max(0, limit)), After: after}
-	})
+	return &wire.DBFind{Class: class.Number(), Field: f.Number, Value: enc, Limit: uint32(max(0, limit))}, nil
 }
 
 // encode encodes and checks a value of a field.

@@ -31,7 +31,7 @@ var (
 	ErrClass = errors.New("class is not stored")
 	// ErrField says that a field is not a db field of the class (rules 140, 141, 146).
 	ErrField = errors.New("not a db field of the class")
-	// ErrNotIndexed says that objects cannot be found by the field: it is neither index nor unique.
+	// ErrNotIndexed says that objects cannot be found or ordered by the field: it is neither index nor unique.
 	ErrNotIndexed = errors.New("field has no index")
 	// ErrAborted says that somebody asked for the outcome of the transaction before it was done: it never is.
 	ErrAborted = errors.New("transaction was given up")
@@ -183,10 +183,22 @@ type Op struct {
 	Value []byte        // find: its value
 	After do.ID         // find, list: only ids above it, for the next page
 	Limit int           // find, list: most rows; 0 and more than MaxPage mean MaxPage
+	Order *Order        // find, list: nil is ascending by id
 
 	// transact: creates, sets and deletes of different objects, each with its own conditions. ID names the transaction:
 	// its outcome is kept for OutcomeLife, and the same transaction again is not done again.
 	Parts []Op
+}
+
+// Order is an order of rows by the value of an index or unique field, and by id, ascending, where that is the same. Rows
+// without a value are left out. False is before true, NaN behind all numbers; texts are in the order of the database:
+// that of their bytes, except where a PostgreSQL has another collation.
+type Order struct {
+	Field fields.Number
+	Desc  bool
+	// Value is that of the last row of the page before, whose id Op.After is; nil: the first page. A row that is not
+	// changed meanwhile is on one page, and on one only.
+	Value []byte
 }
 
 // Result is the outcome of one operation.
@@ -201,7 +213,7 @@ type Result struct {
 	Fields fields.Map
 	// Field is the taken one with ErrUnique.
 	Field fields.Number
-	// Rows are those of a find or list, ascending by id. Of a transaction that was done now they are its objects with
+	// Rows are those of a find or list, in their order. Of a transaction that was done now they are its objects with
 	// their new versions; of one that failed, the object at fault, with what is there of the compared fields.
 	Rows []Row
 	// Committed: the transaction was done, now or before.

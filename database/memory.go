@@ -164,8 +164,7 @@ func (b *Memory) run(s *do.Schema, op *Op, r *Result) error {
 	case OpFind:
 		return b.find(class, op, r)
 	case OpList:
-		b.page(class, op, r, func(*memoryRow) bool { return true })
-		return nil
+		return b.page(class, op, r, func(*memoryRow) bool { return true })
 	}
 	row := b.objects[op.ID]
 	if row == nil || row.class != class.Name() {
@@ -359,28 +358,43 @@ func (b *Memory) find(class *do.Class, op *Op, r *Result) error {
 	if err != nil {
 		return err
 	}
-	b.page(class, op, r, func(row *memoryRow) bool { return bytes.Equal(row.values[f.Name], value) })
-	return nil
+	return b.page(class, op, r, func(row *memoryRow) bool { return bytes.Equal(row.values[f.Name], value) })
 }
 
-// page lists the rows of a class that fit, ascending by id.
-func (b *Memory) page(class *do.Class, op *Op, r *Result, fits func(*memoryRow) bool) {
-	var ids []do.ID
-	for id, row := range b.objects {
-		if row.class == class.Name() && id.Compare(op.After) > 0 && fits(row) {
-			ids = append(ids, id)
+// page lists the rows of a class that fit, in their order.
+func (b *Memory) page(class *do.Class, op *Op, r *Result, fits func(*memoryRow) bool) error {
+	order, err := memoryOrder(class, op.Order)
+	if err != nil {
+		return err
+	}
+	after := memoryPlace{id: op.After}
+	if o := op.Order; o != nil && o.Value != nil {
+		if after.value, err = normal(class.Field(o.Field), o.Value); err != nil {
+			return err
 		}
 	}
-	slices.SortFunc(ids, do.ID.Compare)
+	var places []memoryPlace
+	for id, row := range b.objects {
+		if row.class != class.Name() || !fits(row) {
+			continue
+		}
+		p, ok := order.place(id, row)
+		first := op.Order != nil && op.Order.Value == nil
+		if ok && (first || order.compare(p, after) > 0) {
+			places = append(places, p)
+		}
+	}
+	slices.SortFunc(places, order.compare)
 	limit := op.Limit
 	if limit <= 0 || limit > MaxPage {
 		limit = MaxPage
 	}
-	r.Rows = make([]Row, 0, min(limit, len(ids)))
-	for _, id := range ids[:min(limit, len(ids))] {
-		row := b.objects[id]
-		r.Rows = append(r.Rows, Row{ID: id, Version: row.version, Fields: row.wanted(class, op)})
+	r.Rows = make([]Row, 0, min(limit, len(places)))
+	for _, p := range places[:min(limit, len(places))] {
+		row := b.objects[p.id]
+		r.Rows = append(r.Rows, Row{ID: p.id, Version: row.version, Fields: row.wanted(class, op)})
 	}
+	return nil
 }
 
 // wanted is the present ones of the wanted values.

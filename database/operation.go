@@ -168,8 +168,36 @@ func (s *State) find(m *wire.Message, b *wire.DBFind, out *wire.Outbox) error {
 	if err := f.Check(b.Value); err != nil {
 		return s.fail(r, valueCode(err), f.Name+": "+err.Error(), out)
 	}
+	order, code, text := orderOf(class, b.Order)
+	if code != wire.CodeOK {
+		return s.fail(r, code, text, out)
+	}
 	r.class = b.Class
-	r.op = Op{Kind: OpFind, Field: b.Field, Value: b.Value, Limit: pageOf(b.Limit), After: b.After, All: true}
+	r.op = Op{Kind: OpFind, Field: b.Field, Value: b.Value, Limit: pageOf(b.Limit), After: b.After, All: true, Order: order}
 	s.enqueue(r)
 	return nil
+}
+
+// orderOf checks the order that a find or list asks for.
+func orderOf(class *do.Class, list []wire.DBOrder) (o *Order, code wire.Code, text string) {
+	switch {
+	case len(list) == 0:
+		return nil, wire.CodeOK, ""
+	case len(list) > 1:
+		return nil, wire.CodeMalformed, "more than one order"
+	}
+	b := &list[0]
+	f := class.Field(b.Field)
+	switch {
+	case f == nil:
+		return nil, wire.CodeNoField, b.Field.String()
+	case !f.Keywords.Has(fields.DB) || !f.Keywords.Any(fields.Index|fields.Unique):
+		return nil, wire.CodeNoField, f.Name + ": " + ErrNotIndexed.Error()
+	}
+	if b.Value != nil {
+		if err := f.Check(b.Value); err != nil {
+			return nil, valueCode(err), f.Name + ": " + err.Error()
+		}
+	}
+	return &Order{Field: b.Field, Desc: b.Desc, Value: b.Value}, wire.CodeOK, ""
 }

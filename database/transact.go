@@ -337,7 +337,7 @@ func (s *State) askAgain() {
 	s.unsure = nil
 }
 
-// list lists the objects of exactly one class, ascending by id.
+// list lists the objects of exactly one class.
 func (s *State) list(m *wire.Message, b *wire.DBList, out *wire.Outbox) error {
 	r, err := s.come(m, b.Context, do.ID{}, out)
 	if err != nil {
@@ -350,8 +350,12 @@ func (s *State) list(m *wire.Message, b *wire.DBList, out *wire.Outbox) error {
 	case !stores(class):
 		return s.fail(r, wire.CodeNoClass, class.Name()+" has no db field", out)
 	}
+	order, code, text := orderOf(class, b.Order)
+	if code != wire.CodeOK {
+		return s.fail(r, code, text, out)
+	}
 	r.class = b.Class
-	r.op = Op{Kind: OpList, Limit: pageOf(b.Limit), After: b.After, All: true}
+	r.op = Op{Kind: OpList, Limit: pageOf(b.Limit), After: b.After, All: true, Order: order}
 	s.enqueue(r)
 	return nil
 }

@@ -225,6 +225,7 @@ func (s *stage) message(cmd *scenario.Command) (m wire.Message, err error) {
 		if after, ok := cmd.Get("after"); ok {
 			b.After = s.world.ID(after)
 		}
+		b.Order, err = s.orderOf(cmd, cmd.Word(0))
 		m.Body = b
 	case "transact":
 		m.Body, err = s.transact(cmd, context, id)
@@ -269,7 +270,7 @@ func (s *stage) number(cmd *scenario.Command, key string, otherwise uint64) uint
 }
 
 // reserved are the keys of commands that are no fields.
-var reserved = []string{"from", "context", "class", "epoch", "row", "limit", "after"}
+var reserved = []string{"from", "context", "class", "epoch", "row", "limit", "after", "by", "behind"}
 
 func (s *stage) create(cmd *scenario.Command, context uint32, id do.ID) (wire.Body, error) {
 	name, _ := cmd.Get("class")
@@ -369,11 +370,41 @@ func (s *stage) find(cmd *scenario.Command, context uint32) (wire.Body, error) {
 		return b, nil
 	}
 	b.Class = class.Number()
+	if b.Order, err = s.orderOf(cmd, cmd.Word(0)); err != nil {
+		return nil, err
+	}
 	m, err := s.world.Fields(class, cmd, reserved...)
 	it := m.Iter()
 	it.Next()
 	b.Field, b.Value = it.Number(), it.Value()
 	return b, err
+}
+
+// orderOf is the order of a find or list: by=Team, desc; behind=red is the value of the last object of the page before.
+func (s *stage) orderOf(cmd *scenario.Command, name string) ([]wire.DBOrder, error) {
+	by, ok := cmd.Get("by")
+	if !ok {
+		return nil, nil
+	}
+	class, err := s.world.Class(name)
+	if err != nil {
+		return nil, nil // a class that is not there
+	}
+	o := wire.DBOrder{Field: 9999, Desc: cmd.Has("desc")}
+	f := class.FieldByName(by)
+	if f != nil {
+		o.Field = f.Number
+	}
+	if text, ok := cmd.Get("behind"); ok && f != nil {
+		if o.Value, err = f.Type.ParseText(strconv.Quote(text)); err != nil {
+			o.Value, err = f.Type.ParseText(text)
+		}
+	}
+	list := []wire.DBOrder{o}
+	if cmd.Has("twice") {
+		list = append(list, o)
+	}
+	return list, err
 }
 
 // step gives the State a message.

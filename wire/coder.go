@@ -94,6 +94,12 @@ func (c *coder) close(m mark) {
 	c.members = m.members
 }
 
+// optional reports whether to visit a last member that was added to the layout later: it is not written while it is
+// zero, and may be missing in what is read. So who does not know it and who does not use it understand each other.
+func (c *coder) optional(zero bool) bool {
+	return !(c.mode == encoding && zero) && !(c.mode == decoding && c.err == nil && c.members == 0)
+}
+
 // next counts a member, and says when decoding whether there is one to read.
 func (c *coder) next(name string) bool {
 	switch c.mode {

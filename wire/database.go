@@ -105,7 +105,8 @@ func (m *DBDelete) code(c *coder) {
 	num(c, "epoch", &m.Epoch)
 }
 
-// DBFind asks for the objects of a class whose indexed field has a value. Answered by DBFound.
+// DBFind asks for the objects of a class whose indexed field has a value, ordered by DoID unless Order says otherwise.
+// Answered by DBFound.
 type DBFind struct {
 	Context uint32
 	Class   uint32
@@ -113,6 +114,7 @@ type DBFind struct {
 	Value   []byte
 	Limit   uint32 // 0: 100
 	After   do.ID  // only ids above it: the next page
+	Order   []DBOrder // another order than by id: at most one; the member may be missing
 }
 
 func (*DBFind) Type() Type       { return TypeDBFind }
@@ -125,14 +127,37 @@ func (m *DBFind) code(c *coder) {
 	c.value("value", &m.Value)
 	num(c, "limit", &m.Limit)
 	c.id("after", &m.After)
+	order(c, &m.Order)
 }
 
-// DBList asks for the objects of a class, ordered by DoID, a page at a time. Answered by DBFound.
+// DBOrder is an order of objects by the value of an index or unique field, and by DoID, ascending, where that is the
+// same. Objects without a value are left out. For the next page Value is that of the last object, and After its id.
+type DBOrder struct {
+	Field fields.Number
+	Desc  bool
+	Value []byte // nil: the first page
+}
+
+func (m *DBOrder) code(c *coder) {
+	c.field(&m.Field)
+	c.bool("desc", &m.Desc)
+	c.value("value", &m.Value)
+}
+
+func order(c *coder, v *[]DBOrder) {
+	if c.optional(len(*v) == 0) {
+		list(c, "order", v, 4, nest[*DBOrder])
+	}
+}
+
+// DBList asks for the objects of a class, ordered by DoID unless Order says otherwise, a page at a time. Answered by
+// DBFound.
 type DBList struct {
 	Context uint32
 	Class   uint32
 	After   do.ID  // only ids above it: the next page
 	Limit   uint32 // 0: 100
+	Order   []DBOrder // another order than by id: at most one; the member may be missing
 }
 
 func (*DBList) Type() Type       { return TypeDBList }
@@ -143,9 +168,10 @@ func (m *DBList) code(c *coder) {
 	c.class(&m.Class)
 	c.id("after", &m.After)
 	num(c, "limit", &m.Limit)
+	order(c, &m.Order)
 }
 
-// DBFound answers DBFind and DBList, ordered by DoID.
+// DBFound answers DBFind and DBList, in their order.
 type DBFound struct {
 	Context uint32
 	Objects []DBObject

@@ -97,6 +97,9 @@ func genericMessage(m Message) any {
 func genericStruct(v reflect.Value) []any {
 	out := []any{}
 	for i := range v.NumField() {
+		if i+1 == optional[v.Type().Name()] && v.Field(i).Len() == 0 {
+			continue
+		}
 		if b, ok := v.Field(i).Interface().([]byte); ok && rawMembers[v.Type().Field(i).Name] {
 			out = append(out, generic(b))
 			continue

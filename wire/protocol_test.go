@@ -228,7 +228,7 @@ This page is made from package wire by ` + "`go test ./wire -run TestProtocolDoc
 ## Form
 
 Everything is [msgpack](https://github.com/msgpack/msgpack/blob/master/spec.md). A struct is an array of its members, in
-the order of its layout: none may be missing and none may follow. Ints are read in any form and written in the smallest.
+the order of its layout: none may be missing, but a last one that says so, and none may follow. Ints are read in any form and written in the smallest.
 
     message   [number, to, from, body] or [number, to, from, body, trace]
     to        array of 1 to 255 channels

@@ -58,7 +58,6 @@ func (h *HeroAI) OnDelete(ctx context.Context) error {
 type inn struct {
 	t *testing.T
 	*server
-	home do.ID // where heroes come to life
 }
 
 // host serves accounts and heroes as one AI process, until the returned function ends it.

@@ -43,6 +43,8 @@ func Run(t *testing.T, newAddress New, open Open) {
 		"FindByIndexedField":                       (*suite).find,
 		"FindByEveryIndexableType":                 (*suite).findTypes,
 		"ListPages":                                (*suite).listPages,
+		"PagesInTheOrderOfEveryType":               (*suite).orders,
+		"PagesHoldWhileRowsChange":                 (*suite).pagesHold,
 		"ClassIsKnownFromTheRow":                   (*suite).classFromRow,
 		"HeirHasItsOwnTable":                       (*suite).heirs,
 		"HostileNamesAndValues":                    (*suite).hostile,

@@ -86,7 +86,7 @@ func newJob(d dialect, t *table, op *database.Op, result *database.Result) (*job
 	case database.OpFind:
 		err = j.find(d, t)
 	case database.OpList:
-		j.page(d, t, "", t.wanted(op))
+		err = j.page(d, t, "", t.wanted(op))
 	default:
 		err = fmt.Errorf("%w: kind %d", database.ErrField, op.Kind)
 	}
@@ -341,14 +341,17 @@ func (j *job) find(d dialect, t *table) error {
 	if err != nil {
 		return err
 	}
-	j.page(d, t, col.name+" = "+value, t.wanted(j.op), b.args...)
-	return nil
+	return j.page(d, t, col.name+" = "+value, t.wanted(j.op), b.args...)
 }
 
 // page lists rows, those that meet the condition if there is one. args are the condition's parameters.
-func (j *job) page(d dialect, t *table, condition string, cols []*column, args ...any) {
+func (j *job) page(d dialect, t *table, condition string, cols []*column, args ...any) error {
 	b := builder{d: d, args: args}
-	b.text("SELECT %s FROM %s WHERE otpd_id > %s", selectList(cols), t.name, b.param(d.id(j.op.After)))
+	from, order, err := j.order(&b, t)
+	if err != nil {
+		return err
+	}
+	b.text("SELECT %s FROM %s WHERE %s", selectList(cols), t.name, from)
 	if condition != "" {
 		b.text(" AND %s", condition)
 	}
@@ -356,7 +359,7 @@ func (j *job) page(d dialect, t *table, condition string, cols []*column, args .
 	if limit <= 0 || limit > database.MaxPage {
 		limit = database.MaxPage
 	}
-	b.text(" ORDER BY otpd_id LIMIT %d", limit)
+	b.text(" ORDER BY %s LIMIT %d", order, limit)
 	j.statements = []statement{b.statement()}
 	j.finish = func(answers [][]sqlRow) error {
 		rows := make([]database.Row, len(answers[0]))
@@ -368,6 +371,38 @@ func (j *job) page(d dialect, t *table, condition string, cols []*column, args .
 		j.result.Rows = rows
 		return nil
 	}
+	return nil
+}
+
+// order returns the condition of being behind the page before, and what is ordered by. The condition begins with a plain
+// comparison of the field, for which the database can use the field's index.
+func (j *job) order(b *builder, t *table) (from, order string, err error) {
+	after := func() string { return b.param(b.d.id(j.op.After)) }
+	o := j.op.Order
+	if o == nil {
+		return "otpd_id > " + after(), "otpd_id", nil
+	}
+	col, err := t.column(o.Field)
+	if err != nil {
+		return "", "", err
+	}
+	if !col.field.Keywords.Any(fields.Index | fields.Unique) {
+		return "", "", fmt.Errorf("%w: %s", database.ErrNotIndexed, col.field)
+	}
+	behind, direction := ">", ""
+	if o.Desc {
+		behind, direction = "<", " DESC"
+	}
+	order = col.name + direction + ", otpd_id"
+	if o.Value == nil {
+		return col.name + " IS NOT NULL", order, nil
+	}
+	value, err := b.value(col, o.Value)
+	if err != nil {
+		return "", "", err
+	}
+	from = fmt.Sprintf("%s %s= %s AND (%s %s %s OR otpd_id > %s)", col.name, behind, value, col.name, behind, value, after())
+	return from, order, nil
 }
 
 func readRow(row *database.Row, r sqlRow, cols []*column) (err error) {
