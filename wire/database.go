@@ -112,8 +112,8 @@ type DBFind struct {
 	Class   uint32
 	Field   fields.Number
 	Value   []byte
-	Limit   uint32 // 0: 100
-	After   do.ID  // only ids above it: the next page
+	Limit   uint32    // 0: 100
+	After   do.ID     // only ids above it: the next page
 	Order   []DBOrder // another order than by id: at most one; the member may be missing
 }
 
@@ -155,8 +155,8 @@ func order(c *coder, v *[]DBOrder) {
 type DBList struct {
 	Context uint32
 	Class   uint32
-	After   do.ID  // only ids above it: the next page
-	Limit   uint32 // 0: 100
+	After   do.ID     // only ids above it: the next page
+	Limit   uint32    // 0: 100
 	Order   []DBOrder // another order than by id: at most one; the member may be missing
 }
 
