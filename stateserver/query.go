@@ -31,6 +31,9 @@ func (s *State) getZonesObjects(m *wire.Message, b *wire.GetZonesObjects, out *w
 	}
 	for len(here) > 0 || len(away) > 0 {
 		if len(away) == 0 || len(here) > 0 && comesFirst(here[0], away[0]) {
+			if len(a.body.Entries)%chunkEntries == 0 {
+				s.touch(here)
+			}
 			a.entry(here[0])
 			here = here[1:]
 			continue
@@ -149,22 +152,24 @@ func (s *State) askEntries(m *wire.Message, b *wire.AskEntries, out *wire.Outbox
 	if b.Asker.IsZero() || len(b.DOs) == 0 {
 		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.Parent}, wire.CodeMalformed, "no asker, or nothing asked", out)
 	}
-	if len(b.Zones) == 1 {
-		if p := s.places[do.Location{Parent: b.Parent, Zone: b.Zones[0]}]; p != nil && len(b.DOs) > 1 {
-			p.ordered()
+	var members []*object // those of the only zone, from where the next is expected on
+	if len(b.Zones) == 1 && len(b.DOs) > 1 {
+		if p := s.places[do.Location{Parent: b.Parent, Zone: b.Zones[0]}]; p != nil {
+			members = p.ordered()
 		}
 	}
 	answer := &wire.ZoneEntries{Context: b.Context, Parent: b.Parent}
 	var bytes []byte
-	var o *object
 	for i, id := range b.DOs {
 		if len(answer.Entries) == chunkEntries || len(bytes) >= chunkBytes || len(answer.Gone) == chunkListed {
 			out.SendTo(b.Asker, s.self, answer)
 			answer, bytes = &wire.ZoneEntries{Context: b.Context, Parent: b.Parent}, nil
 		}
-		if o = o.follower(id); o == nil {
-			o = s.objects[id]
+		if len(answer.Entries) == 0 {
+			s.touch(members)
 		}
+		var o *object
+		o, members = s.next(members, id)
 		switch {
 		case o == nil:
 			answer.Gone = append(answer.Gone, wire.Listed{DO: id})
@@ -181,16 +186,33 @@ func (s *State) askEntries(m *wire.Message, b *wire.AskEntries, out *wire.Outbox
 	return nil
 }
 
-// follower is the object with that id if it is the next one in o's place, else nil. Who asks for a zone asks in the order
-// that the place has, and that is nearer than the map of all objects.
-func (o *object) follower(id do.ID) *object {
-	if o == nil || o.place == nil || int(o.at)+1 >= len(o.place.members) {
-		return nil
+// next is the object with that id, nil if there is none, and the members behind it, if it is one of those of a place. Who
+// asks for a zone asks in the order that the place has, and that is nearer than the map of all objects.
+func (s *State) next(members []*object, id do.ID) (*object, []*object) {
+	if len(members) > 0 && members[0].id == id {
+		return members[0], members[1:]
 	}
-	if next := o.place.members[o.at+1]; next.id == id {
-		return next
+	o := s.objects[id]
+	if o == nil || len(members) == 0 || o.place != members[0].place {
+		return o, members
 	}
-	return nil
+	return o, o.place.members[o.at+1:]
+}
+
+// touch reads a little of the objects of the next chunk, one right after the other: so the processor waits for all of them
+// at once, and not for each when its entry is made. Most lie in no cache.
+func (s *State) touch(objects []*object) {
+	objects = objects[:min(len(objects), chunkEntries)]
+	var sum uint32
+	for _, o := range objects {
+		sum += o.n + uint32(o.serial)
+	}
+	for _, o := range objects {
+		if len(o.values) > 0 {
+			sum += uint32(o.values[0])
+		}
+	}
+	s.touched += sum
 }
 
 // asked reports whether an object at l is where the question wants it. Without zones any place will do.

@@ -23,7 +23,8 @@ type State struct {
 	asked         uint32 // context of the SchemaGet on its way, 0: none
 	askedAt       int64
 	forSchema     []*parking
-	last          bool // a message is handled again after the newest schema came: an unknown class is an error now
+	touched       uint32 // of no meaning: see touch
+	last          bool   // a message is handled again after the newest schema came: an unknown class is an error now
 
 	// The world.
 	objects  map[do.ID]*object
