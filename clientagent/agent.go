@@ -84,6 +84,7 @@ type Agent struct {
 	flushed time.Time
 	pace    pace
 	slot    int // of the last flush
+	turn    int // rounds of them
 	counted int // ticks since the counters were published
 }
 
@@ -267,16 +268,26 @@ func (a *Agent) flush(now time.Time) time.Duration {
 	}
 	a.pace.flushed(now)
 	a.flushed = now
-	a.slot = (a.slot + 1) % slots
+	f := a.nextPart(slots)
 	if a.cfg.Record != nil {
-		a.cfg.Record(wire.Message{Body: &wire.Flush{Slot: uint16(a.slot), Slots: uint16(slots)}})
+		a.cfg.Record(wire.Message{Body: &f})
 	}
-	a.state.FlushSlot(a.slot, slots, a.deliver)
+	a.state.FlushPart(&f, a.deliver)
 	wait := a.drained()
 	if a.state.Dirty() {
 		wait = max(step, time.Millisecond)
 	}
 	return wait
+}
+
+// nextPart is the next part of the sessions to flush, of so many.
+func (a *Agent) nextPart(slots int) wire.Flush {
+	turns := a.pace.turns()
+	if a.slot++; a.slot >= slots {
+		a.slot = 0
+		a.turn++
+	}
+	return wire.Flush{Slot: uint16(a.slot), Slots: uint16(slots), Turn: uint16(a.turn % turns), Turns: uint16(turns)}
 }
 
 // drained tells the State what the writers have not written; and when to look again, if a session is behind.

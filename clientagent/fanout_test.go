@@ -181,7 +181,7 @@ func BenchmarkCrowd(b *testing.B) {
 							continue
 						}
 						for slot := range slots {
-							s.FlushSlot(slot, slots, func(*Out) {})
+							s.FlushPart(&wire.Flush{Slot: uint16(slot), Slots: slots}, func(*Out) {})
 						}
 						for _, t := range s.order {
 							if t.pending = 0; c.behind && rounds%4 != 3 {

@@ -160,16 +160,15 @@ func (s *State) trimFeed(p *place) {
 	f.most = 2*kept + len(p.seats) + s.feedLeast
 }
 
-// flushFeeds writes what the feeds owe to one slot's sessions. Those that are behind wait: what is newest then is what
-// they get.
-func (s *State) flushFeeds(slot, slots int) {
+// flushFeeds writes what the feeds owe to some sessions. Those that are behind wait: what is newest then is what they get.
+func (s *State) flushFeeds(part *part) {
 	keep := s.fed[:0]
 	for _, p := range s.fed {
 		waits := false
 		for _, st := range p.seats {
 			switch {
 			case st.told == len(p.feed.values):
-			case int(st.number%uint32(slots)) != slot || s.behind(st.s):
+			case !part.has(st.number) || !s.latestDue(part, st.s):
 				waits = true
 			default:
 				s.writeLatest(st.s) // first what it alone is owed: the feed has the rest

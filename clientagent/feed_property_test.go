@@ -54,9 +54,9 @@ type latestPlay struct {
 }
 
 // TestLatestValuesAgainstAPlainModel: latest fields are set by their owners and by others, alone and with other fields,
-// while objects move, come and go, interests open and close, and sessions are behind. After a flush, who was not behind
-// has the newest value of each field of what it sees; nobody is told of a field twice in a flush, of an older value, of his own
-// set, or of what he does not see; and who is behind waits.
+// while objects move, come and go, interests open and close, and sessions are behind. After a flush, who was not behind and
+// whose turn it was, or who was told something else, has the newest value of each field of what it sees; nobody is told of
+// a field twice in a flush, of an older value, of his own set, or of what he does not see; and who is behind waits.
 func TestLatestValuesAgainstAPlainModel(t *testing.T) {
 	schema := readSchema(t, "testdata/world.dc")
 	rapid.Check(t, func(t *rapid.T) {
@@ -68,7 +68,8 @@ func TestLatestValuesAgainstAPlainModel(t *testing.T) {
 				p.checkFeeds()
 			}
 			if slots := rapid.IntRange(0, 3).Draw(t, "slots"); slots > 0 {
-				p.flushSlot(rapid.IntRange(0, slots-1).Draw(t, "slot"), slots)
+				turns := rapid.IntRange(1, 2).Draw(t, "turns")
+				p.flushPart(rapid.IntRange(0, slots-1).Draw(t, "slot"), slots, rapid.IntRange(0, turns-1).Draw(t, "turn"), turns)
 			}
 		}
 		for p.deliver() {
@@ -76,8 +77,7 @@ func TestLatestValuesAgainstAPlainModel(t *testing.T) {
 		for _, w := range p.watchers {
 			w.behind = false
 		}
-		p.flushSlot(0, 1)
-		p.flushSlot(0, 1)
+		p.flushPart(0, 1, 0, 1)
 		require.False(t, p.agent.Dirty(), "all was told")
 		for _, pl := range p.agent.places {
 			require.Empty(t, pl.feed.values, "and nothing is kept of it")
@@ -113,7 +113,7 @@ func newLatestPlay(t *rapid.T, schema *do.Schema) *latestPlay {
 	}
 	for p.deliver() {
 	}
-	p.flushSlot(0, 1)
+	p.flushPart(0, 1, 0, 1)
 	return p
 }
 
@@ -209,8 +209,8 @@ func (p *latestPlay) act() {
 	}
 }
 
-// flushSlot flushes a part of the sessions, and checks what they were told.
-func (p *latestPlay) flushSlot(slot, slots int) {
+// flushPart flushes a part of the sessions, and checks what they were told.
+func (p *latestPlay) flushPart(slot, slots, turn, turns int) {
 	for _, w := range p.watchers {
 		left := uint32(0)
 		if w.behind {
@@ -218,10 +218,16 @@ func (p *latestPlay) flushSlot(slot, slots int) {
 		}
 		p.input(2, &wire.SessionDrained{Session: w.id, Pending: left})
 	}
-	p.agent.FlushSlot(slot, slots, func(o *Out) {
+	due := make([]bool, len(p.watchers))
+	for i, w := range p.watchers {
+		due[i] = i%slots == slot && i/slots%turns == turn && !w.behind
+	}
+	p.agent.FlushPart(&wire.Flush{Slot: uint16(slot), Slots: uint16(slots), Turn: uint16(turn), Turns: uint16(turns)}, func(o *Out) {
 		i := slices.IndexFunc(p.watchers, func(w *watcher) bool { return w.id == o.Session })
 		w, heard := p.watchers[i], map[fieldOf]bool{}
 		require.False(p.t, o.Close, "ejected: %d %s", o.Reason, o.Text)
+		require.True(p.t, due[i] || len(o.Stream) > 0, "not its turn, and nothing else to tell it")
+		due[i] = !w.behind
 		p.read(w, o.Stream, heard)
 		require.LessOrEqual(p.t, len(o.Ends), 1)
 		require.LessOrEqual(p.t, len(o.Datagrams), link.MaxDatagram)
@@ -230,7 +236,7 @@ func (p *latestPlay) flushSlot(slot, slots int) {
 	})
 	p.checkFeeds()
 	for i, w := range p.watchers {
-		if i%slots == slot && !w.behind {
+		if due[i] {
 			p.checkNewest(w)
 		}
 	}

@@ -79,6 +79,7 @@ func (s *State) broadcastLatest(o *object, i int, writer *session) (lost bool) {
 	if len(o.viewers) == len(p.seats) { // who sees it has a seat: so everybody there does
 		return s.feedLatest(p, o, i, writer)
 	}
+	p.feed.drop(&o.latest[i])
 	for _, g := range o.viewers {
 		if g.t != writer {
 			lost = s.mark(g, i) || lost

@@ -118,25 +118,43 @@ func (s *State) Owed() uint64 { return s.owed }
 // Dirty reports whether some session has output, or will when it is not behind any more.
 func (s *State) Dirty() bool { return len(s.dirty)+len(s.fed) > 0 }
 
-// behind reports whether t's latest values wait.
-func (s *State) behind(t *session) bool { return !t.ended && t.pending > s.cfg.Behind }
+// part is the sessions that a flush is for.
+type part struct{ slot, slots, turn, turns uint32 }
+
+func partOf(f *wire.Flush) part {
+	return part{uint32(f.Slot), max(uint32(f.Slots), 1), uint32(f.Turn), max(uint32(f.Turns), 1)}
+}
+
+// has reports whether the session with that number is one of them.
+func (p *part) has(number uint32) bool { return number%p.slots == p.slot }
+
+// turnOf reports whether it is among those that get latest values in any case.
+func (p *part) turnOf(number uint32) bool { return p.turns == 1 || number/p.slots%p.turns == p.turn }
+
+// latestDue reports whether t, which the flush is for, gets latest values: not while it is behind, and where it is not its
+// turn only with what it is owed besides.
+func (s *State) latestDue(p *part, t *session) bool {
+	return t.ended || t.pending <= s.cfg.Behind && (p.turnOf(uint32(t.number)) || len(t.out.Stream) > 0)
+}
 
 // Flush hands the output of every session that has any to deliver, in the order in which they got it. Latest values
 // of a session that is behind stay, and so does the session, until SessionDrained says better. deliver must not call
 // the State.
-func (s *State) Flush(deliver func(*Out)) { s.FlushSlot(0, 1, deliver) }
+func (s *State) Flush(deliver func(*Out)) { s.FlushPart(&wire.Flush{}, deliver) }
 
-// FlushSlot is Flush for one of so many equal parts of the sessions: who flushes them one after the other does not wake
-// all writers at once.
-func (s *State) FlushSlot(slot, slots int, deliver func(*Out)) {
-	s.flushFeeds(slot, slots)
+// FlushPart is Flush for one of f.Slots equal parts of the sessions: who flushes them one after the other does not wake all
+// writers at once. Of these, who is owed nothing but latest values gets them if it is one of f.Turns equal parts in turn:
+// where there are too many packets, they are saved at what may be a little older.
+func (s *State) FlushPart(f *wire.Flush, deliver func(*Out)) {
+	part := partOf(f)
+	s.flushFeeds(&part)
 	keep := s.dirty[:0]
 	for _, t := range s.dirty {
-		if int(t.number%uint64(slots)) != slot {
+		if !part.has(uint32(t.number)) {
 			keep = append(keep, t)
 			continue
 		}
-		if !s.behind(t) {
+		if s.latestDue(&part, t) {
 			s.writeLatest(t)
 		}
 		if len(t.out.Stream) > 0 {

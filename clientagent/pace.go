@@ -1,6 +1,7 @@
 package clientagent
 
 import (
+	"math"
 	"runtime"
 	"time"
 )
@@ -11,6 +12,11 @@ const (
 	// flushPackets is how many packets a second an agent is to write at most, for each two cores. Packets are what costs:
 	// each takes about as long as fifty deliveries in it.
 	flushPackets = 18_000
+	// flushLatest is how many packets a second there may be of latest values alone, for each two cores. Where the longest
+	// interval does not keep to that, a session gets them with what else it is owed, or every second or third time.
+	flushLatest = 25_000
+	// turnsMost is at which time at the latest.
+	turnsMost = 3
 	// flushAtOnce is up to how many frames a second are flushed as they come, for each two cores: while there are no
 	// more, a packet for each is time that the machine has.
 	flushAtOnce = 26_000
@@ -27,6 +33,7 @@ const (
 type pace struct {
 	most    time.Duration // the longest interval
 	packets float64       // a second, aimed at
+	latest  float64       // packets a second, of latest values alone
 	atOnce  float64       // frames a second, up to which nothing is gathered
 
 	due  time.Time     // when a flush was planned for; zero: none
@@ -38,6 +45,7 @@ type pace struct {
 	rate   float64       // frames a second
 	window uint64        // counts windows: who was flushed in this one has its number
 	active int           // sessions that were flushed in it
+	last   int           // those of the window before
 }
 
 // newPace makes a pace for this machine. most 0: flushMost.
@@ -46,7 +54,7 @@ func newPace(most time.Duration) pace {
 		most = flushMost
 	}
 	share := max(1, float64(runtime.GOMAXPROCS(0))/2)
-	return pace{most: most, packets: flushPackets * share, atOnce: flushAtOnce * share, window: 1}
+	return pace{most: most, packets: flushPackets * share, latest: flushLatest * share, atOnce: flushAtOnce * share, window: 1}
 }
 
 // measure takes note of the load, once in each window. frames is what sessions were owed since the beginning.
@@ -60,7 +68,7 @@ func (p *pace) measure(now time.Time, frames uint64) {
 	}
 	p.rate += (float64(frames-p.frames)/passed.Seconds() - p.rate) / 2
 	p.gather = p.gatherFor(p.active, p.rate)
-	p.began, p.frames, p.active = now, frames, 0
+	p.began, p.frames, p.last, p.active = now, frames, p.active, 0
 	p.window++
 }
 
@@ -98,6 +106,14 @@ func (p *pace) step() (step time.Duration, slots int) {
 		return interval, 1
 	}
 	return interval / time.Duration(slots), slots
+}
+
+// turns is in how many flushes a session that is owed latest values alone gets them once.
+func (p *pace) turns() int {
+	if p.gather < p.most {
+		return 1
+	}
+	return max(1, min(int(math.Ceil(float64(p.last)/p.latest/p.most.Seconds())), turnsMost))
 }
 
 // flushed takes note of a flush, and of how late it was.

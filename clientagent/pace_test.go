@@ -24,7 +24,7 @@ func (p *pace) load(now time.Time, frames, sessions int) time.Time {
 
 func testPace() pace {
 	p := newPace(0)
-	p.packets, p.atOnce = 16_000, 26_000
+	p.packets, p.latest, p.atOnce = 16_000, 25_000, 26_000
 	return p
 }
 
@@ -75,6 +75,21 @@ func TestFlushSlots(t *testing.T) {
 	step, slots = p.step()
 	require.Equal(t, 5, slots)
 	require.InDelta(t, 1.1, step.Seconds()*1e3, 0.2)
+}
+
+// TestLatestValuesAloneTakeTurns: where the longest interval does not keep packets to what there is time for.
+func TestLatestValuesAloneTakeTurns(t *testing.T) {
+	for _, c := range []struct{ frames, sessions, turns int }{
+		{24_500, 50, 1},
+		{800_000, 200, 1},
+		{3_200_000, 400, 2},
+		{9_000_000, 700, 3},
+		{90_000_000, 5000, turnsMost},
+	} {
+		p := testPace()
+		p.load(time.Unix(1000, 0), c.frames, c.sessions)
+		require.Equal(t, c.turns, p.turns(), c)
+	}
 }
 
 func TestFlushWaitsLongerWhileTheMachineIsBehind(t *testing.T) {

@@ -22,6 +22,8 @@ func (m *Tick) code(c *coder) {
 type Flush struct {
 	Slot  uint16 // which part of the sessions
 	Slots uint16 // of how many
+	Turn  uint16 // which part of these gets latest values though it is owed nothing else
+	Turns uint16 // of how many
 }
 
 func (*Flush) Type() Type       { return TypeFlush }
@@ -30,6 +32,8 @@ func (m *Flush) String() string { return text(m) }
 func (m *Flush) code(c *coder) {
 	num(c, "slot", &m.Slot)
 	num(c, "slots", &m.Slots)
+	num(c, "turn", &m.Turn)
+	num(c, "turns", &m.Turns)
 }
 
 // SessionOpened tells an agent's core of a new connection.

@@ -148,7 +148,7 @@ func (p *player) input(m wire.Message) {
 	text := "< " + p.printer.Message(m)
 	if f, ok := m.Body.(*wire.Flush); ok {
 		if a, ok := p.core.(*clientagent.State); ok {
-			a.FlushSlot(int(f.Slot), max(int(f.Slots), 1), func(out *clientagent.Out) { p.client(&text, out) })
+			a.FlushPart(f, func(out *clientagent.Out) { p.client(&text, out) })
 			p.line("%s", text)
 			return
 		}
