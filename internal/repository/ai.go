@@ -388,10 +388,24 @@ func (a *AI) hearFailed(b *wire.Failed) {
 	}
 	delete(a.lost, b.Context)
 	a.notReloaded(b)
+	w := a.writes[b.Context]
 	if a.refuse(b.Context, refusal{err: err, id: b.DO, fields: b.Fields}) {
+		if w.durable && keptInMemory(b.Code) {
+			a.reload(w)
+		}
 		return
 	}
 	a.answer(b.Context, nil, err)
+}
+
+// keptInMemory reports whether a commit that was refused so may have been applied by its State before the database
+// refused it for good: then the State keeps the values, and so must this side.
+func keptInMemory(code wire.Code) bool {
+	switch code {
+	case wire.CodeConstraint, wire.CodeValue, wire.CodeUnique, wire.CodeNoObject, wire.CodeNoClass, wire.CodeNoField:
+		return true
+	}
+	return false
 }
 
 // hearUpdate applies what somebody set. An own write says nothing new: its answer follows.

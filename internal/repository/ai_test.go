@@ -269,6 +269,34 @@ func TestCommit(t *testing.T) {
 	require.NoError(t, *err, "nothing to write")
 }
 
+// A commit that the database refuses for good was applied by the State all the same: this side asks what it has. One that
+// was refused before anything was done is not asked for.
+func TestRefusedCommitIsWhatTheStateHas(t *testing.T) {
+	for code, kept := range map[wire.Code]bool{wire.CodeValue: true, wire.CodeReadOnly: false, wire.CodeOverload: false} {
+		x := newAITest(t)
+		a := x.made("Flippy", Place{})
+		err := x.do(func(ctx context.Context) error {
+			a.Gold = 5
+			return a.Commit(ctx)
+		})
+		set := x.one().(*wire.SetFields)
+		require.True(t, set.Durable)
+		x.step(&wire.Failed{Context: set.Context, Of: set.Type(), DO: a.ID(), Code: code, Text: "a constraint"})
+		require.ErrorIs(t, *err, code)
+		if !kept {
+			require.Empty(t, x.sent())
+			require.Zero(t, a.Gold)
+			continue
+		}
+		get := x.one().(*wire.GetAll)
+		x.step(&wire.GetAllResp{Context: get.Context, Entry: wire.Entry{
+			DO: a.ID(), Class: x.class.Number(), Version: do.Version{Inc: 1, N: 2}, Location: streetAt, AI: x.a.Channel(),
+			Fields: values(t, x.class, "Name", "Flippy", "HP", 100, "Gold", 5),
+		}})
+		require.EqualValues(t, 5, a.Gold)
+	}
+}
+
 // rules 49, 93: an AI does not hear its own writes; foreign ones are held while one is in flight.
 func TestRule49AIOwnWrites(t *testing.T) {
 	x := newAITest(t)
