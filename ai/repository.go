@@ -32,9 +32,13 @@ var (
 const goodbyeTime = 2 * time.Second
 
 // Config says how an AI process joins. Registry and one of Director and URL are needed.
+//
+// URL may be several, with commas between them: addresses of one cluster. As file:PATH it is read from a file, which a
+// daemon leaves as DATA/join.url, each time that the process joins. A process that is cut off from the cluster, or whose
+// daemon dies, goes on and joins again, until it is told to end: see Restore.
 type Config struct {
 	Director *messagedirector.Director // of this process
-	URL      string                    // or: the join URL of a cluster, with its credential
+	URL      string                    // or: the join URL of a cluster, with its credential; see [Config]
 	Registry *do.Registry              // the game's classes, UberDOGs and behaviours
 	Name     string                    // for people: what process this is
 	Instance do.ID                     // of the AI channel; zero: a random one
@@ -44,6 +48,12 @@ type Config struct {
 	Guest   bool          // do not offer the schema, only read the cluster's
 	Keep    bool          // leave the objects alive when this process goes, for another to adopt
 	Dev     bool          // check that objects are touched on the loop only
+
+	// Restore is run as a handler after objects of this process went with the State that had them, or while the process
+	// was cut off: it puts back what is missing. By then those objects had their OnDelete, or OnDisable if the database has
+	// them, and those that are left have the values that their States have. If it fails it is run again, after a while. nil:
+	// what is gone stays gone.
+	Restore func(ctx context.Context, r *Repository) error
 }
 
 func (c *Config) validate() error {
@@ -77,13 +87,17 @@ func random() uint64 {
 // methods are called on its loop; those with a context wait, and so are called in handlers.
 type Repository struct {
 	// Set by Connect, then read-only.
-	core        *repository.AI
-	loop        *repository.Loop
-	log         *slog.Logger
-	participant *messagedirector.Participant
-	node        *messagedirector.Node // nil in the director's own process
+	core     *repository.AI
+	loop     *repository.Loop
+	log      *slog.Logger
+	name     string
+	director *messagedirector.Director
 
-	batch []wire.Message // Owned by the loop.
+	// Owned by the loop.
+	batch       []wire.Message
+	participant *messagedirector.Participant // nil: cut off
+
+	link link // nothing of it is used in the director's own process
 }
 
 // Place says how an object comes into the world; the zero value of everything but At is what nearly all want.
@@ -107,28 +121,28 @@ func Connect(ctx context.Context, cfg Config) (*Repository, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	r := &Repository{log: cfg.Log}
-	director := cfg.Director
-	if director == nil {
-		var err error
-		if director, err = messagedirector.New(messagedirector.Config{Log: cfg.Log}); err != nil {
-			return nil, fmt.Errorf("ai: connect: %w", err)
-		}
-		if r.node, err = director.Connect(ctx, cfg.URL, messagedirector.NodeConfig{Name: cfg.Name}); err != nil {
+	r := &Repository{log: cfg.Log, name: cfg.Name, director: cfg.Director}
+	if r.director == nil {
+		if err := r.link.open(ctx, r, cfg.URL); err != nil {
 			return nil, fmt.Errorf("ai: connect: %w", err)
 		}
 	}
-	r.participant = director.Join(cfg.Name)
-	r.participant.Builds()
+	var restore func(ctx context.Context) error
+	if cfg.Restore != nil {
+		restore = func(ctx context.Context) error { return cfg.Restore(ctx, r) }
+	}
 	r.core = repository.NewAI(repository.Config{
 		Registry: cfg.Registry, Side: do.SideAI, Random: random, Timeout: cfg.Timeout, Recover: true, Dev: cfg.Dev,
 		Report: r.report,
-	}, repository.AIConfig{Instance: cfg.Instance, Guest: cfg.Guest, Keep: cfg.Keep})
+	}, repository.AIConfig{Instance: cfg.Instance, Guest: cfg.Guest, Keep: cfg.Keep, Restore: restore})
 	r.loop = repository.NewLoop(r.core, repository.Shell{
-		Flush: r.flush, Pull: r.pull, Wake: r.participant.Inbox().Wake(),
-		Held: r.participant.Overloaded, Credit: r.participant.Credit,
+		Flush: r.flush, Pull: r.pull, Wake: r.wake, Held: r.director.Overloaded, Credit: r.director.Credit,
 		Ended: func() bool { return r.core.Err() != nil },
 	})
+	r.join()
+	if r.link.node != nil {
+		r.link.watch(r)
+	}
 	r.core.Start(r.loop.Now())
 	r.loop.Until(ctx, func() bool { return r.core.Ready() || r.core.Err() != nil })
 	if err := r.core.Err(); err != nil {
@@ -151,9 +165,30 @@ func (r *Repository) report(err error) {
 	r.log.Error("ai", "err", err)
 }
 
+// join makes the repository a participant.
+func (r *Repository) join() {
+	r.participant = r.director.Join(r.name)
+	r.participant.Builds()
+}
+
+// wake receives when something came; nothing does while the process is cut off.
+func (r *Repository) wake() <-chan struct{} {
+	if r.participant == nil {
+		return nil
+	}
+	return r.participant.Inbox().Wake()
+}
+
 // pull takes in what the director has routed here.
 func (r *Repository) pull() {
+	if r.participant == nil {
+		return
+	}
 	if _, err := r.participant.Inbox().Take(&r.batch); err != nil {
+		if r.link.node != nil && (errors.Is(err, messagedirector.ErrEpochDead) || errors.Is(err, messagedirector.ErrCut)) {
+			r.cutOff(err)
+			return
+		}
 		r.core.Lost(err, r.loop.Now())
 		return
 	}
@@ -163,15 +198,15 @@ func (r *Repository) pull() {
 	}
 }
 
-// flush sends what the core wants to send.
+// flush sends what the core wants to send. While the process is cut off nobody would hear it.
 func (r *Repository) flush() {
-	if out := r.core.TakeOutput(); len(out) > 0 {
+	if out := r.core.TakeOutput(); len(out) > 0 && r.participant != nil {
 		r.participant.Route(out)
 	}
 }
 
-// Run drives the repository on this goroutine until ctx ends, or the link to the cluster is lost for good, which is
-// its error. It leaves the cluster at the end: the objects of this AI are deleted unless Config.Keep says otherwise.
+// Run drives the repository on this goroutine until ctx ends, or it cannot go on, which is its error: the cluster's schema
+// does not fit any more, say, or more came than can be kept. A lost link is none: it joins again. It leaves the cluster at the end: the objects of this AI are deleted unless Config.Keep says otherwise.
 func (r *Repository) Run(ctx context.Context) error {
 	r.loop.Run(ctx)
 	err := r.core.Err()
@@ -188,14 +223,7 @@ func (r *Repository) Poll() error {
 // Close ends the repository: on the loop, or when nobody drives it. Run calls it by itself.
 func (r *Repository) Close() {
 	r.loop.Close()
-	r.participant.Leave()
-	if r.node != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
-		defer cancel()
-		if err := r.node.Close(ctx); err != nil {
-			r.log.Warn("ai: leave", "err", err)
-		}
-	}
+	r.link.close(r)
 }
 
 // Do queues fn to run as a handler. Any goroutine may call it.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/otpd/otpd/do"
 )
 
 // DefaultLease is how long a node may be silent before its peers declare it dead.
@@ -14,6 +16,11 @@ type NodeConfig struct {
 	Name    string        // for people: what process this is
 	Cluster string        // separates clusters on one NATS; default "otpd"
 	Lease   time.Duration // 0: DefaultLease. All nodes of a cluster should have the same
+	// After is the node that this process was before, if it was one: it takes that one's place. A will that is being run is
+	// waited for; one that is not will not be, because what it would end lives on.
+	After do.ID
+
+	before do.ID // a node that is dead for certain: nobody needs to wait for its lease to end
 }
 
 func (c *NodeConfig) validate() error {

@@ -56,7 +56,7 @@ func (d *Director) connect(ctx context.Context, url string, config NodeConfig, c
 }
 
 func (d *Director) newNode(url string, config NodeConfig) (*Node, error) {
-	u, err := parseURL(url)
+	hosts, err := parseURL(url)
 	if err != nil {
 		return nil, err
 	}
@@ -65,9 +65,9 @@ func (d *Director) newNode(url string, config NodeConfig) (*Node, error) {
 		return nil, err
 	}
 	return &Node{
-		director: d, id: id, config: config, url: url, host: u.Host,
+		director: d, id: id, config: config, url: url, host: hosts,
 		log:   d.config.Log.With("self", id),
-		ended: make(chan struct{}), changed: make(chan struct{}),
+		ended: make(chan struct{}), changed: make(chan struct{}), back: make(chan struct{}, 1),
 		estates: map[do.ID]map[uint64]postRemoves{}, gone: map[do.ID]struct{}{},
 	}, nil
 }
@@ -99,7 +99,8 @@ func (n *Node) options() []nats.Option {
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectWait, reconnectWait),
 		nats.ReconnectBufSize(-1), // what is sent without a connection fails at once: the link starts over
 		nats.IgnoreAuthErrorAbort(),
-		nats.ReconnectHandler(func(*nats.Conn) { n.interrupted("the connection to the bus was lost") }),
+		nats.DisconnectErrHandler(func(*nats.Conn, error) { n.down.CompareAndSwap(0, time.Now().UnixNano()) }),
+		nats.ReconnectHandler(func(*nats.Conn) { n.reconnected() }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			n.log.Warn("bus", "err", err)
 			if errors.Is(err, nats.ErrSlowConsumer) {
@@ -125,6 +126,16 @@ func (n *Node) enter(ctx context.Context) error {
 	}
 	if n.registry, err = openRegistry(ctx, js, n.config.Cluster); err != nil {
 		return err
+	}
+	if !n.config.before.IsZero() {
+		if err := n.declare(ctx, n.config.before); err != nil {
+			return err
+		}
+	}
+	if !n.config.After.IsZero() {
+		if err := n.succeed(ctx, n.config.After); err != nil {
+			return err
+		}
 	}
 	if n.epoch, err = n.registry.nextEpoch(ctx); err != nil {
 		return err

@@ -40,8 +40,14 @@ func (k *keeper) now() time.Duration { return time.Since(k.start) }
 func (k *keeper) run(ctx context.Context, w jetstream.KeyWatcher) error {
 	tick := time.NewTicker(k.node.config.Lease / 12)
 	defer tick.Stop()
+	again := make(chan jetstream.KeyWatcher)
 	for {
 		select {
+		case <-k.node.back:
+			k.node.work.Go(func() { k.node.watchAgain(ctx, again) })
+		case fresh := <-again:
+			_ = w.Stop() // the server that it was of may be gone
+			w = fresh
 		case e, ok := <-w.Updates():
 			if !ok {
 				return fmt.Errorf("messagedirector: watch of the registry ended: %w", ErrClosed)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -36,6 +37,9 @@ type Node struct {
 	closing  []func() // what must be ended after the connection, last first
 
 	inbound *nats.Subscription // Owned by the reader.
+
+	down atomic.Int64  // since when there is no connection, unix nanoseconds; 0: there is one
+	back chan struct{} // receives when there is one again; capacity 1
 
 	work   sync.WaitGroup // reader, keeper, writers
 	cancel context.CancelFunc

@@ -9,11 +9,15 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/otpd/otpd/do"
 )
 
 // Limits of the embedded nats-server.
@@ -47,10 +51,14 @@ func (d *Director) Serve(ctx context.Context, config BusConfig) (*Node, error) {
 		return nil, err
 	}
 	closing = append(closing, func() { s.Shutdown(); s.WaitForShutdown() })
+	config.before = config.lastNode()
 	u := url.URL{Scheme: "nats", User: url.User(config.Token), Host: s.Addr().String()}
 	n, err := d.connect(ctx, u.String(), config.NodeConfig, closing, nats.InProcessServer(s))
 	if err != nil {
 		return nil, err
+	}
+	if err := config.noteNode(n.id); err != nil {
+		n.log.Warn("node not noted", "err", err)
 	}
 	if err := n.registry.tidy(ctx); err != nil {
 		n.log.Warn("registry not tidied", "err", err)
@@ -69,6 +77,26 @@ func (c *BusConfig) ownStore() ([]func(), error) {
 	}
 	c.StoreDir = dir
 	return []func(){func() { _ = os.RemoveAll(dir) }}, nil
+}
+
+// nodeFile is where a process that serves a bus notes which node it is. It is the only one that uses the directory: who is
+// noted there when it starts is dead, whatever the registry says.
+const nodeFile = "otpd-node"
+
+func (c *BusConfig) lastNode() do.ID {
+	b, err := os.ReadFile(filepath.Join(c.StoreDir, nodeFile))
+	if err != nil {
+		return do.ID{}
+	}
+	id, err := do.ParseID(strings.TrimSpace(string(b)))
+	if err != nil {
+		return do.ID{}
+	}
+	return id
+}
+
+func (c *BusConfig) noteNode(id do.ID) error {
+	return os.WriteFile(filepath.Join(c.StoreDir, nodeFile), []byte(id.String()+"\n"), 0o600)
 }
 
 // embed starts a nats-server.
@@ -120,11 +148,16 @@ func closeAll(closing []func()) {
 // ErrCredential says that a URL's credential is not the cluster's.
 var ErrCredential = errors.New("the credential in the URL is refused")
 
-// parseURL checks a join URL. Errors show it without its credential.
-func parseURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls" {
-		return nil, errors.New("messagedirector: join: the URL must be like nats://TOKEN@127.0.0.1:4222")
+// parseURL checks a join URL, or several with commas between them, and gives their hosts: errors show those, without
+// the credential.
+func parseURL(s string) (hosts string, err error) {
+	var list []string
+	for one := range strings.SplitSeq(s, ",") {
+		u, err := url.Parse(one)
+		if err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls" {
+			return "", errors.New("messagedirector: join: the URL must be like nats://TOKEN@127.0.0.1:4222; several with commas between them")
+		}
+		list = append(list, u.Host)
 	}
-	return u, nil
+	return strings.Join(list, ","), nil
 }

@@ -24,6 +24,21 @@ func (g *GateUD) OnEnter(ctx context.Context, name string) (bool, error) {
 	return true, g.repo.Session(ai.CallerOf(ctx).Channel).Establish(ctx)
 }
 
+// hang puts the bell on the square, where they are missing: at the beginning, and when they went with a daemon.
+func hang(ctx context.Context, repo *ai.Repository) error {
+	if ai.Find[Square](repo, square().Parent) == nil {
+		root := do.New[Square]()
+		if err := errors.Join(repo.CreateAs(root, ai.Place{ID: square().Parent}), repo.Await(ctx, &root.Object)); err != nil {
+			return err
+		}
+	}
+	if len(ai.FindAll[BellAI](repo)) > 0 {
+		return nil
+	}
+	bell := do.New[BellAI]()
+	return errors.Join(repo.Create(bell, square()), repo.Await(ctx, &bell.Object))
+}
+
 // runAI is the game: it joins the cluster, hangs up the bell and serves the gate.
 func runAI(ctx context.Context, cfg ai.Config) (err error) {
 	if cfg.Registry, err = classes(); err != nil {
@@ -36,13 +51,13 @@ func runAI(ctx context.Context, cfg ai.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	cfg.Restore = hang
 	repo, err := ai.Connect(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	err = errors.Join(
-		repo.CreateAs(do.New[Square](), ai.Place{ID: square().Parent}),
-		repo.Create(do.New[BellAI](), square()),
+		repo.Do(func(ctx context.Context) error { return hang(ctx, repo) }),
 		uberdog.Serve(repo, gateID(), &GateUD{repo: repo}),
 	)
 	if err != nil {

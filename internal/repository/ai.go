@@ -2,6 +2,7 @@ package repository
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"time"
 
@@ -18,6 +19,9 @@ type AIConfig struct {
 	Guest bool
 	// Keep: the AI's objects are not deleted when it goes, so that another can adopt them.
 	Keep bool
+	// Restore puts back what is missing after objects of the AI were lost with a State, or while it was cut off. It is a
+	// handler, and run again until it returns nil. nil: nobody does.
+	Restore func(ctx context.Context) error
 }
 
 // AI is a repository at a director: it speaks messages with States, agents and the database. It is driven by Step and
@@ -31,23 +35,30 @@ type AI struct {
 	partitions uint16
 	version    uint32 // of the schema record
 	ready      bool
+	joined     bool // the schema record is that of the cluster as it is now
 	failure    error
 	hello      uint32
+	offers     *Timer // of the schema; nil: it was not offered
 	onReady    []func()
 	early      []wire.Message    // that came before the schema, and wait for it
 	lost       map[uint32]*write // that a lost link settled: an answer may come all the same
 	reloads    map[uint32]do.ID  // objects that are asked for in full
 	asksAgain  *Timer            // for objects in doubt; nil: there are none
+	mend       mend              // of what was lost
 	trades     []*trade          // transactions without an answer
 	lasts      lastWrites        // of objects that went
 
 	creates   map[uint32]*object
+	slow      map[uint32]bool // creates that were not answered when they were last looked at
+	looks     *Timer          // at creates; nil: there are none
 	makers    map[*object][]*waiter
 	arrivals  map[do.ID][]*waiter
 	dogs      map[do.ID]*object
 	watched   map[do.Location]*watched
 	below     map[do.ID]int // watched locations by parent: on its children channel is told when it is deleted (rule 123)
 	watches   []*Watch
+
+	unsubscribed bool // what is watched is opened again with its subscriptions
 	openings  map[uint32]*opening
 	takeovers map[do.ID]*takeover // by root
 }
@@ -77,7 +88,12 @@ func (a *AI) Channel() do.Channel { return a.channel }
 // game's schema.
 func (a *AI) Start(now int64) {
 	a.advance(now)
-	a.control(&wire.AddChannels{Channels: []do.Channel{a.channel}})
+	a.enterCluster([]do.Channel{a.channel})
+}
+
+// enterCluster is what a director and the cluster must know of this AI.
+func (a *AI) enterCluster(channels []do.Channel) {
+	a.control(&wire.AddChannels{Channels: channels})
 	if !a.ac.Keep {
 		a.control(&wire.AddPostRemove{Key: a.channel, Message: wire.Message{
 			To: []do.Channel{do.Control(do.RoleStateServer)}, From: a.channel, Body: &wire.DeleteAIObjects{AI: a.channel},
@@ -88,7 +104,7 @@ func (a *AI) Start(now int64) {
 
 // offer sends the schema, again each second until there is an answer: the database may be starting.
 func (a *AI) offer() {
-	if a.ready || a.failure != nil {
+	if a.joined || a.failure != nil {
 		return
 	}
 	a.hello = a.nextContext()
@@ -97,7 +113,8 @@ func (a *AI) offer() {
 		m = &wire.SchemaSet{Context: a.hello, Text: a.cfg.Registry.Schema().Text()}
 	}
 	a.send(do.Control(do.RoleDatabase), m)
-	a.timers.add(a.now+int64(time.Second), 0, a.offer)
+	a.timers.stop(a.offers)
+	a.offers = a.timers.add(a.now+int64(time.Second), 0, a.offer)
 }
 
 // Ready reports whether the cluster's schema is known, so that objects can be made.
@@ -155,6 +172,7 @@ func (a *AI) Tick(now int64) {
 	a.advance(now)
 	a.tick()
 	a.settleLocal()
+	a.mend.begin(a)
 }
 
 // send sends to one channel; what this repository serves itself it handles itself, after what it does now. An event to
@@ -189,6 +207,7 @@ func (a *AI) Step(m wire.Message, now int64) {
 	a.dispatch(m)
 	a.sched.drain()
 	a.settleLocal()
+	a.mend.begin(a)
 }
 
 // dispatch is one flat switch on the message.
@@ -307,7 +326,7 @@ func contextOf(b wire.Body) (uint32, bool) {
 
 // hearSchema takes the cluster's schema in, once it holds the game's.
 func (a *AI) hearSchema(b *wire.SchemaRecord) {
-	if b.Version == 0 || a.ready && b.Version <= a.version {
+	if b.Version == 0 || a.joined && b.Version <= a.version {
 		return
 	}
 	s, err := do.ParseSchema(bytes.Clone(b.Text))
@@ -320,7 +339,7 @@ func (a *AI) hearSchema(b *wire.SchemaRecord) {
 		a.fail(fmt.Errorf("repository: schema of the cluster: %w", err))
 		return
 	}
-	a.schema, a.version, a.partitions, a.ready = s, b.Version, b.Partitions, true
+	a.schema, a.version, a.partitions, a.ready, a.joined = s, b.Version, b.Partitions, true, true
 	a.settled()
 	early := a.early
 	a.early = nil
@@ -372,7 +391,7 @@ func (a *AI) hearFailed(b *wire.Failed) {
 	if err == nil {
 		err = &wire.Error{Code: wire.CodeUnknown, Text: b.Text}
 	}
-	if b.Context == a.hello && !a.ready && a.hello != 0 {
+	if b.Context == a.hello && !a.joined && a.hello != 0 {
 		if b.Code == wire.CodeSchema || b.Code == wire.CodeDenied {
 			a.fail(fmt.Errorf("repository: offer schema: %w", err))
 		}

@@ -52,6 +52,7 @@ func (a *AI) Create(target any, p Place) error {
 	a.hold(o, op{kind: opCreate, o: o, send: func() {
 		msg.Context = a.nextContext()
 		a.creates[msg.Context] = o
+		a.watchCreates()
 		a.send(do.ObjectChannel(id), msg)
 		a.generate(o)
 	}})

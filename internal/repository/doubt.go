@@ -150,6 +150,9 @@ func (s *State) endDoubt(o *object) {
 	}
 	o.doubt = nil
 	s.doubts--
+	if d.linked {
+		s.linked--
+	}
 	for _, r := range d.queue {
 		switch a := r.start; {
 		case a == nil || a.ofLife():
@@ -183,6 +186,9 @@ func (a *AI) doubtBehind(b *wire.LinkLost) {
 	for _, o := range a.objects {
 		if (o.run || o.owned) && !o.dog && b.Holds(o.id) {
 			d := a.question(o)
+			if !d.linked {
+				a.State.linked++
+			}
 			d.linked, d.asked = true, 0
 		}
 	}
@@ -229,6 +235,7 @@ func (a *AI) reloaded(b *wire.GetAllResp) bool {
 	told := o.doubt != nil && o.doubt.asked == b.Context && o.doubt.linked
 	switch inc := b.Entry.Version.Inc; {
 	case told && inc == 0:
+		a.mend.need = a.mend.need || o.run || o.owned
 		a.end(o, Disable) // it is in the database only
 		return true
 	case inc < o.version.Inc || inc > o.version.Inc && !told:
@@ -236,8 +243,9 @@ func (a *AI) reloaded(b *wire.GetAllResp) bool {
 	}
 	a.checkHeld(&b.Entry)
 	a.take(&b.Entry, coversAll, func(o *object) { o.seen = o.seen && a.watched[b.Entry.Location] != nil })
-	if told && o.doubt != nil {
+	if told && o.doubt != nil && o.doubt.linked {
 		o.doubt.linked, o.doubt.asked = false, 0
+		a.State.linked--
 		a.settleDoubt(o)
 	}
 	if o = a.objects[id]; o != nil {
@@ -253,9 +261,42 @@ func (a *AI) notReloaded(b *wire.Failed) {
 		return
 	}
 	delete(a.reloads, b.Context)
-	if o := a.objects[id]; o != nil && !o.making && b.Code == wire.CodeNoObject {
-		a.end(o, Delete)
+	o := a.objects[id]
+	if o == nil || b.Code != wire.CodeNoObject {
+		return
 	}
+	a.mend.need = a.mend.need || o.run || o.owned
+	if !o.making {
+		a.end(o, Delete)
+		return
+	}
+	for context, made := range a.creates {
+		if made == o {
+			delete(a.creates, context)
+		}
+	}
+	a.made(o, do.Version{}, &wire.Error{Code: wire.CodeUnknown, Text: "no State heard it"})
+}
+
+// watchCreates looks after a while at what was asked to be created: a State that was not there when it was sent never
+// heard it, and nobody tells.
+func (a *AI) watchCreates() {
+	if a.looks != nil {
+		return
+	}
+	a.looks = a.timers.add(a.now+openingTimeout, 0, func() {
+		a.looks = nil
+		slow := make(map[uint32]bool, len(a.creates))
+		for _, context := range sortedKeys(a.creates) {
+			slow[context] = true
+			if a.slow[context] {
+				a.getAll(a.creates[context])
+			}
+		}
+		if a.slow = slow; len(slow) > 0 {
+			a.watchCreates()
+		}
+	})
 }
 
 // withdraw takes back own writes that were not handed over yet when their link was lost: they were built on others that

@@ -19,9 +19,9 @@ type Driver interface {
 // Shell is what stands around a Driver besides its loop. All of it is called on the loop.
 type Shell struct {
 	Flush func() // sends what the driver wants to send; called after each round
-	// Pull takes in what came, and Wake tells that there may be something; nil where others Post what comes.
+	// Pull takes in what came, and Wake is what tells that there may be something; nil where others Post what comes.
 	Pull func()
-	Wake <-chan struct{}
+	Wake func() <-chan struct{}
 	// Held reports whether this process must not originate anything now: timers and Do wait until Credit is closed,
 	// and what comes is still taken in. nil: never.
 	Held   func() bool
@@ -170,10 +170,14 @@ func (l *Loop) Until(ctx context.Context, done func() bool) {
 		} else if next := l.driver.Next(); next > 0 {
 			wait = time.Duration(max(0, next-l.now()))
 		}
+		var came <-chan struct{}
+		if l.shell.Wake != nil {
+			came = l.shell.Wake()
+		}
 		timer.Reset(wait)
 		select {
 		case <-l.wake:
-		case <-l.shell.Wake:
+		case <-came:
 		case <-credit:
 		case <-timer.C:
 		case <-ctx.Done():

@@ -55,6 +55,7 @@ func (a *AI) bury(b *wire.LinkLost) {
 	}
 	for _, o := range a.sorted() {
 		if !o.dog && b.Holds(o.id) {
+			a.mend.need = a.mend.need || o.run || o.owned
 			a.end(o, Delete)
 		}
 	}

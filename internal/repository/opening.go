@@ -387,7 +387,7 @@ func (a *AI) reopen() {
 	slices.SortFunc(parents, do.ID.Compare)
 	for _, id := range parents {
 		slices.Sort(zones[id])
-		a.open(id, zones[id], true)
+		a.open(id, zones[id], !a.unsubscribed)
 	}
 }
 

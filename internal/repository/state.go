@@ -61,6 +61,7 @@ type State struct {
 	relations map[do.ID][]*waiter // for objects that are waited for
 	spare     []*activity         // runs to be used again
 	doubts    int                 // objects in doubt
+	linked    int                 // among them, those of which the link was lost
 }
 
 // port is the side that a State speaks to.

@@ -127,6 +127,9 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (d *Daemon, err er
 	if d.unlock, err = lock(cfg.Data); err != nil {
 		return d, fmt.Errorf("data directory: %w", err)
 	}
+	if err := d.clearFiles(); err != nil {
+		return d, err
+	}
 	d.records.dir = cfg.Record
 	if d.cert, err = certificate(cfg); err != nil {
 		return d, err
@@ -421,6 +424,18 @@ func (d *Daemon) startAgents() error {
 		}
 		d.agents = append(d.agents, agent)
 		d.serve(s, ctx, name, agent.Run)
+	}
+	return nil
+}
+
+// clearFiles removes what a daemon that was killed left: nobody shall take it for this one's.
+func (d *Daemon) clearFiles() error {
+	for _, name := range []string{ReadyFile, JoinFile, PinFile, AdminFile} {
+		for _, path := range []string{name, name + ".new"} {
+			if err := os.Remove(filepath.Join(d.cfg.Data, path)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("data directory: %w", err)
+			}
+		}
 	}
 	return nil
 }
