@@ -16,6 +16,14 @@
 // is given to Do and DoWait. Objects are touched nowhere else. In dev mode (Config.Dev) a Save or Send from another
 // goroutine fails with both stacks.
 //
+// # When the cluster is away
+//
+// A process that is cut off, or whose daemon died, does not end: it joins again, at any of the addresses that it has, after
+// pauses that grow to 5 s. What was in flight fails (wire.CodeLinkLost: it was done or not). Objects stay meanwhile, but
+// their handlers wait, and they cannot be saved, until their States have said what they have; those that are gone have
+// their OnDelete, or OnDisable if the database has them. Then [Config].Restore puts back what is missing. A process that
+// the others have declared dead, after 3 s, comes back as a new node: what it ran was deleted, unless Config.Keep kept it.
+//
 // # Handlers are atomic
 //
 // What a handler changes on its own object, and on others that it names by [Repository.Change], and what it sends, is

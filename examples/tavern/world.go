@@ -27,7 +27,9 @@ type World struct {
 	worker *jobs.Worker
 	built  chan struct{} // closed when err is set
 
-	paying map[do.ID]bool // avatars. Owned by the loop.
+	// Owned by the loop.
+	paying map[do.ID]bool // avatars
+	whole  bool           // the street and all that stands on it
 
 	err error // Set before built is closed, then read-only.
 }
@@ -63,6 +65,7 @@ func NewAI(repo *ai.Repository, opts Options) (*World, error) {
 	err = repo.Do(func(ctx context.Context) error {
 		defer close(w.built)
 		w.err = w.build(ctx)
+		w.whole = w.err == nil
 		return w.err
 	})
 	if err != nil {
@@ -105,6 +108,23 @@ func (w *World) ready() bool {
 	default:
 		return false
 	}
+}
+
+// Restore builds the street again when it went with a daemon: it is for ai.Config. Players bring their avatars when they
+// come back.
+func (w *World) Restore(ctx context.Context) error {
+	switch s := ai.Find[Street](w.repo, StreetID()); {
+	case !w.ready() || s != nil && w.whole:
+		return nil
+	case s != nil: // half of it, of an attempt that failed
+		return errors.Join(s.Delete(), errors.New("tavern: restore: the street is not whole"))
+	}
+	w.whole = false
+	if err := w.build(ctx); err != nil {
+		return err
+	}
+	w.whole = true
+	return nil
 }
 
 // build makes the street and all that stands on it.

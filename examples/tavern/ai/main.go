@@ -29,7 +29,7 @@ func main() {
 }
 
 func run() error {
-	join := flag.String("join", os.Getenv("OTPD_JOIN"), "the daemon's join `URL`, which it leaves in DATA/join.url (or OTPD_JOIN)")
+	join := flag.String("join", os.Getenv("OTPD_JOIN"), "the daemon's join `URL`, which it leaves in DATA/join.url, or file:DATA/join.url (or OTPD_JOIN)")
 	opts := tavern.Options{}
 	flag.TextVar(&opts.Accounts.Sessions, "sessions", accounts.KickOld, "what becomes of a login while the account has a session: `kick` the old one, refuse the new one, allow both")
 	cheap := flag.Bool("cheap-passwords", false, "hash passwords at a cost that protects nobody, and let one address log in as often as it likes: for tests")
@@ -49,7 +49,11 @@ func run() error {
 	}
 	connecting, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	repo, err := ai.Connect(connecting, ai.Config{URL: *join, Registry: registry, Name: "tavern"})
+	var world *tavern.World
+	repo, err := ai.Connect(connecting, ai.Config{
+		URL: *join, Registry: registry, Name: "tavern",
+		Restore: func(ctx context.Context, _ *ai.Repository) error { return world.Restore(ctx) },
+	})
 	if err != nil {
 		return err
 	}
@@ -59,8 +63,7 @@ func run() error {
 	if *open {
 		opts.Accounts.Authenticator = accounts.Anybody()
 	}
-	world, err := tavern.NewAI(repo, opts)
-	if err != nil {
+	if world, err = tavern.NewAI(repo, opts); err != nil {
 		repo.Close()
 		return err
 	}
@@ -71,7 +74,7 @@ func run() error {
 			return err
 		}
 		defer page.Close()
-		go func() { _ = http.Serve(page, ai.MetricsHandler(world)) }() // until the page is closed
+		go func() { _ = http.Serve(page, ai.MetricsHandler(repo, world)) }() // until the page is closed
 	}
 	go announce(ctx, world, stop)
 	running, end := context.WithCancel(context.Background())

@@ -1,0 +1,121 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/wire"
+)
+
+// body gives the one message of a type among what was sent.
+func body[T wire.Body](x *aiTest, out []wire.Message) (found T) {
+	x.t.Helper()
+	n := 0
+	for _, m := range out {
+		if b, ok := m.Body.(T); ok {
+			found, n = b, n+1
+		}
+	}
+	require.Equal(x.t, 1, n, "%v", out)
+	return found
+}
+
+// An AI that was cut off tells the new director all that the old one knew, takes back what the States still have, lets
+// go of the rest, and has the game put that back, until it succeeds.
+func TestRejoin(t *testing.T) {
+	x := newAITest(t)
+	var restored []int
+	fail := errors.New("not yet")
+	x.a.ac.Restore = func(context.Context) error {
+		restored = append(restored, x.a.Len())
+		return fail
+	}
+	require.NoError(t, x.a.Serve(authID, &AuthUD{t: x.testWorld}))
+	x.sent()
+	w, _ := x.open(20)
+	a, b := x.made("Flippy", Place{}), x.made("Goofy", Place{})
+	a.HP = 4
+	require.NoError(t, a.Save())
+	asked := x.do(func(ctx context.Context) error { return x.a.SetOwner(ctx, a.ID(), do.Channel{}) })
+	x.sent()
+	x.heard()
+
+	x.a.Away(x.now)
+	require.ErrorIs(t, *asked, wire.CodeLinkLost)
+	b.HP = 5
+	require.ErrorIs(t, b.Save(), wire.CodeLinkLost)
+	require.Empty(t, x.sent(), "nobody would hear it")
+	x.tick(60 * second)
+	require.Equal(t, []string(nil), x.heard(), "what is here stays")
+	x.sent()
+	require.False(t, w.Closed())
+
+	x.a.Rejoin(x.now)
+	out := x.sent()
+	require.Equal(t, []do.Channel{x.a.Channel(), do.UberDOG(authID)}, out[0].Body.(*wire.AddChannels).Channels)
+	body[*wire.AddPostRemove](x, out)
+	body[*wire.AskHeld](x, out)
+	set := body[*wire.SchemaSet](x, out)
+	get := map[do.ID]*wire.GetAll{}
+	var watched []do.Channel
+	for _, m := range out[1:] {
+		switch b := m.Body.(type) {
+		case *wire.GetAll:
+			get[b.DO] = b
+		case *wire.AddChannels:
+			watched = b.Channels
+			x.step(&wire.ChannelsAdded{Context: b.Context})
+		}
+	}
+	require.Equal(t, []do.Channel{do.At(streetAt), do.Children(street)}, watched)
+	body[*wire.GetZonesObjects](x, x.sent())
+	x.step(&wire.SchemaRecord{Context: set.Context, Version: 1, Text: set.Text, Partitions: 4})
+	x.step(x.is(get[a.ID()], 2, "Name", "Flippy", "HP", 7, "Gold", 0))
+	require.EqualValues(t, 7, a.HP)
+	require.Empty(t, restored, "it is not known yet what is left")
+	x.step(&wire.Failed{Context: get[b.ID()].Context, DO: b.ID(), Code: wire.CodeNoObject})
+	require.Equal(t, []string{"hp 4 -> 7", "delete Goofy"}, x.heard())
+	require.Equal(t, []int{2}, restored, "Flippy and the UberDOG")
+	x.tick(mendFirst - 1)
+	require.Len(t, restored, 1)
+	fail = nil
+	x.tick(1)
+	require.Len(t, restored, 2)
+	x.tick(60 * second)
+	require.Len(t, restored, 2)
+
+	// A State that dies with objects of this AI is reason enough; one that had none is not.
+	dead := &wire.LinkLost{Dead: true, Hosts: lostLink.Hosts}
+	x.step(dead)
+	require.Len(t, restored, 3)
+	x.step(dead)
+	require.Len(t, restored, 3)
+}
+
+// A State that is not there does not hear a Create, and nobody tells: it is found out, and the game may try again.
+func TestCreateThatNobodyHeard(t *testing.T) {
+	x := newAITest(t)
+	a := do.New[AvatarAI]()
+	a.t, a.Name = x.testWorld, "Flippy"
+	made := x.do(func(ctx context.Context) error {
+		if err := x.a.Create(a, Place{At: streetAt}); err != nil {
+			return err
+		}
+		return x.a.Created(ctx, &a.Object)
+	})
+	require.IsType(t, &wire.Create{}, x.one())
+	x.tick(openingTimeout)
+	require.Empty(t, x.sent())
+	x.tick(openingTimeout)
+	get := x.one().(*wire.GetAll)
+	require.ErrorIs(t, *made, errPending)
+	x.step(&wire.Failed{Context: get.Context, DO: get.DO, Code: wire.CodeNoObject})
+	require.ErrorIs(t, *made, wire.CodeUnknown)
+	require.Zero(t, x.a.Len())
+	x.tick(openingTimeout)
+	require.Empty(t, x.sent())
+}
