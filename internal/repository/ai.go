@@ -48,19 +48,19 @@ type AI struct {
 	trades     []*trade          // transactions without an answer
 	lasts      lastWrites        // of objects that went
 
-	creates   map[uint32]*object
-	slow      map[uint32]bool // creates that were not answered when they were last looked at
-	looks     *Timer          // at creates; nil: there are none
-	makers    map[*object][]*waiter
-	arrivals  map[do.ID][]*waiter
-	dogs      map[do.ID]*object
-	watched   map[do.Location]*watched
-	below     map[do.ID]int // watched locations by parent: on its children channel is told when it is deleted (rule 123)
-	watches   []*Watch
+	creates  map[uint32]*object
+	slow     map[uint32]bool // creates that were not answered when they were last looked at
+	looks    *Timer          // at creates; nil: there are none
+	makers   map[*object][]*waiter
+	arrivals map[do.ID][]*waiter
+	dogs     map[do.ID]*object
+	watched  map[do.Location]*watched
+	below    map[do.ID]int // watched locations by parent: on its children channel is told when it is deleted (rule 123)
+	watches  []*Watch
 
 	unsubscribed bool // what is watched is opened again with its subscriptions
-	openings  map[uint32]*opening
-	takeovers map[do.ID]*takeover // by root
+	openings     map[uint32]*opening
+	takeovers    map[do.ID]*takeover // by root
 }
 
 // NewAI makes an AI; Start joins.
