@@ -42,9 +42,33 @@ func (r *Repository) SetAI(ctx context.Context, id do.ID, ai do.Channel) error {
 func (r *Repository) Unload(ctx context.Context, id do.ID) error { return r.core.Unload(ctx, id) }
 
 // Activate brings an object of the database to life, with this AI as its AI and owner unless p says otherwise, and
-// waits until it is here.
+// waits until it is here. Fields that are db without required or ram are not loaded (rule 129).
 func (r *Repository) Activate(ctx context.Context, id do.ID, p Place) (any, error) {
-	return r.core.Activate(ctx, id, p, nil)
+	x, err := r.core.Activate(ctx, id, p, nil)
+	if o, ok := x.(interface{ Class() *do.Class }); ok && err == nil {
+		r.warnRowOnly(o.Class())
+	}
+	return x, err
+}
+
+// warnRowOnly says once for each class what of its objects was not loaded (rule 129).
+func (r *Repository) warnRowOnly(class *do.Class) {
+	if r.activated[class] {
+		return
+	}
+	if r.activated == nil {
+		r.activated = make(map[*do.Class]bool)
+	}
+	r.activated[class] = true
+	var names []string
+	for _, f := range class.Fields() {
+		if f.Kind == do.FieldState && f.Keywords.Has(fields.DB) && !f.Stored() {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) > 0 {
+		r.log.Warn("ai: Activate does not load fields that are db without required or ram; Load does", "class", class.Name(), "fields", names)
+	}
 }
 
 // Activate is Repository.Activate of an object whose type is known.

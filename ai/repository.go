@@ -96,6 +96,7 @@ type Repository struct {
 	// Owned by the loop.
 	batch       []wire.Message
 	participant *messagedirector.Participant // nil: cut off
+	activated   map[*do.Class]bool           // what was said of it
 
 	link link // nothing of it is used in the director's own process
 }

@@ -40,7 +40,9 @@
 //     answered by the process that serves it.
 //   - Molecular: a name for several fields that are set together (rules 60 to 62).
 //   - required: every object has a value, from creation on; unset, it has the default or zero (rule 69).
-//   - ram: kept in memory when it was set. db: kept in the database.
+//   - ram: kept in memory when it was set. db: kept in the database. A field that is db alone is not in memory: Activate
+//     does not load it, so its Go field has the zero value until it is set, and to add to it would lose what the row has
+//     (rules 21, 129). It is for what is read as a row only, or written and looked at with SQL.
 //   - broadcast: those who see the object hear updates, and see the value when it enters.
 //   - clrecv: seen when the object enters, not heard when it changes (rule 68).
 //   - ownrecv: the owner hears and sees it. airecv: the AI hears it.
