@@ -153,6 +153,18 @@ func (b *bot) frames(p []byte, now time.Duration, h *histogram) (used int, err e
 	from, to := b.load.window()
 	count, measured := uint64(0), uint64(0)
 	for used < len(p) {
+		if stamp, n := quick(p[used:]); n > 0 {
+			used += n
+			if b.stalls {
+				continue
+			}
+			count++
+			if at := stampTime(stamp, now); at >= from && at < to {
+				measured++
+				h.add(now - at)
+			}
+			continue
+		}
 		value, n, err := delivery(p[used:])
 		if err == nil && n == 0 {
 			n, err = b.cold(p[used:])
@@ -188,8 +200,8 @@ func (b *bot) book(count, measured uint64) {
 
 // delivery returns the value and the length of a frame that brings an update; length 0: it is another frame.
 //
-// It is the bots' hot path, and theirs is not what is measured: so the members are walked over, not decoded. What
-// stands before the value is the frame's number, the alias, a serial if it is a latest one, and the field.
+// The members are walked over, not decoded. What stands before the value is the frame's number, the alias, a serial if it
+// is a latest one, and the field.
 func delivery(p []byte) (value []byte, n int, err error) {
 	t, err := wire.PeekFrame(p)
 	if err != nil {

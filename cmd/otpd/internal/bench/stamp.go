@@ -40,13 +40,17 @@ func readStamp(value []byte, now time.Duration) (at time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	now = now.Truncate(time.Microsecond)
-	high &^= stampHigh
-	age := (uint64(now/time.Microsecond) - uint64(high)<<15 - uint64(low)) & stampMask
+	return stampTime(uint64(high&^stampHigh)<<15+uint64(low), now), nil
+}
+
+// stampTime is when an update with that stamp was meant to be sent, as of now.
+func stampTime(stamp uint64, now time.Duration) time.Duration {
+	us := now / time.Microsecond
+	age := (uint64(us) - stamp) & stampMask
 	if age > stampMask/2 {
-		return now, nil // sent a little before it was meant to be: no timer is that exact
+		age = 0 // sent a little before it was meant to be: no timer is that exact
 	}
-	return now - time.Duration(age)*time.Microsecond, nil
+	return (us - time.Duration(age)) * time.Microsecond
 }
 
 // stampLen is how many bytes the stamp at the front of b has.
