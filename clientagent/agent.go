@@ -159,7 +159,7 @@ func (a *Agent) loop(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			a.tick(time.Now())
-			a.drained()
+			a.drained(0)
 			a.publish()
 		case <-flush.C:
 		case p := <-a.opened:
@@ -273,11 +273,11 @@ func (a *Agent) flush(now time.Time) time.Duration {
 		a.cfg.Record(wire.Message{Body: &f})
 	}
 	a.state.FlushPart(&f, a.deliver)
-	wait := a.drained()
-	if a.state.Dirty() {
-		wait = max(step, time.Millisecond)
+	a.drained(drainedSoon)
+	if !a.state.Dirty() {
+		return 0
 	}
-	return wait
+	return max(step, time.Millisecond)
 }
 
 // nextPart is the next part of the sessions to flush, of so many.
@@ -290,19 +290,21 @@ func (a *Agent) nextPart(slots int) wire.Flush {
 	return wire.Flush{Slot: uint16(a.slot), Slots: uint16(slots), Turn: uint16(a.turn % turns), Turns: uint16(turns)}
 }
 
-// drained tells the State what the writers have not written; and when to look again, if a session is behind.
-func (a *Agent) drained() time.Duration {
+// drainedSoon is the backlog from which on the State hears of it with each flush, and not only with ticks.
+const drainedSoon = 16 << 10
+
+// drained tells the State what the writers have not written, of sessions that had so much.
+func (a *Agent) drained(least uint32) {
 	for _, t := range a.state.Backlogged() {
+		if t.Pending < least {
+			continue
+		}
 		if p := a.peers[t.Session]; p != nil {
 			if left := uint32(p.w.unwritten.Load()); left != t.Pending {
 				a.step(wire.Message{Body: &wire.SessionDrained{Session: t.Session, Pending: left}})
 			}
 		}
 	}
-	if a.state.Dirty() {
-		return a.pace.most
-	}
-	return 0
 }
 
 // deliver hands one session's output to its writer.

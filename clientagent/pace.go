@@ -11,7 +11,7 @@ const (
 	flushMost = 10 * time.Millisecond
 	// flushPackets is how many packets a second an agent is to write at most, for each two cores. Packets are what costs:
 	// each takes about as long as fifty deliveries in it.
-	flushPackets = 18_000
+	flushPackets = 15_000
 	// flushLatest is how many packets a second there may be of latest values alone, for each two cores. Where the longest
 	// interval does not keep to that, a session gets them with what else it is owed, or every second or third time.
 	flushLatest = 25_000
