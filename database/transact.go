@@ -25,6 +25,8 @@ type transaction struct {
 	epochs  []uint32 // as the States told them
 	refusal *wire.Failed
 	rows    []uint64 // versions after the commit; 0: not known
+	unsure  bool     // the database went away when it was asked: it may have been done then
+	again   bool     // it was done before it was asked for here, by a coordinator that died, or long ago
 }
 
 // txStep is how far a transaction is.
@@ -159,7 +161,7 @@ func (s *State) refuse(t *transaction, f *wire.Failed, out *wire.Outbox) {
 func (s *State) ran(r *request, res *wire.DBResult, out *wire.Outbox) {
 	t := r.tx
 	if res.Code == wire.CodeAway {
-		s.unsure = append(s.unsure, r)
+		s.wonder(r)
 		return
 	}
 	if res.Code != wire.CodeOK {
@@ -170,8 +172,12 @@ func (s *State) ran(r *request, res *wire.DBResult, out *wire.Outbox) {
 		s.refuse(t, f, out)
 		return
 	}
+	t.again = len(res.Rows) == 0 && !t.unsure
 	for i := range t.parts {
 		p := &t.parts[i]
+		if t.again {
+			break // what it set may have been changed since, and was told
+		}
 		for _, row := range res.Rows {
 			if row.DO == p.DO {
 				t.rows[i] = row.Row
@@ -189,13 +195,10 @@ func (s *State) thaw(t *transaction, out *wire.Outbox) {
 	s.enter(t, txThaws)
 	for i := range t.parts {
 		out.SendTo(do.ObjectChannel(t.parts[i].DO), service, &wire.Thaw{
-			Tx: t.id, DO: t.parts[i].DO, Committed: t.refusal == nil, Row: t.rows[i],
+			Tx: t.id, DO: t.parts[i].DO, Committed: t.refusal == nil, Row: t.rows[i], Again: t.again,
 		})
 	}
-	for _, r := range t.asks {
-		s.tellOutcome(r, t.refusal == nil, out)
-	}
-	t.asks = nil
+	s.tellOutcomes(t, out)
 }
 
 // thawed takes a State's word that it has applied what was decided; after the last the asker has its answer, so that it
@@ -220,9 +223,7 @@ func (s *State) end(t *transaction, out *wire.Outbox) {
 		s.counters.Refused++
 		out.SendTo(r.from, service, &f)
 	}
-	for _, r := range t.asks {
-		s.tellOutcome(r, t.refusal == nil, out)
-	}
+	s.tellOutcomes(t, out)
 	s.leaveLanes(t, out)
 }
 
@@ -265,18 +266,46 @@ func (s *State) outcome(m *wire.Message, b *wire.DBOutcome, out *wire.Outbox) er
 		if b.Tx.IsZero() {
 			return s.fail(r, wire.CodeMalformed, "no id", out)
 		}
-		r.op, r.id = Op{Kind: OpOutcome, ID: b.Tx}, do.ID{}
-		r.about = b.Tx
-		s.enqueue(r)
+		s.askBackend(r, b.Tx)
 		return nil
 	}
-	r := &request{from: m.From, context: b.Context, of: b.Type(), about: b.Tx, at: s.now}
-	if t.step == txThaws {
-		s.tellOutcome(r, t.refusal == nil, out)
-		return nil
+	r := &request{from: m.From, context: b.Context, of: b.Type(), id: b.Tx, about: b.Tx, class: wire.AnyClass, at: s.now}
+	switch {
+	case t.step != txThaws:
+		t.asks = append(t.asks, r)
+	case t.refusal == nil:
+		s.tellOutcome(r, true, out)
+	default:
+		s.refusedOutcome(r, out)
 	}
-	t.asks = append(t.asks, r)
 	return nil
+}
+
+// askBackend has the database say what became of a transaction, or decide it.
+func (s *State) askBackend(r *request, tx do.ID) {
+	r.op, r.id, r.about = Op{Kind: OpOutcome, ID: tx}, do.ID{}, tx
+	s.enqueue(r)
+}
+
+// refusedOutcome is askBackend for one that was refused here: it may have been done before it was asked for again.
+func (s *State) refusedOutcome(r *request, out *wire.Outbox) {
+	if s.away {
+		_ = s.fail(r, wire.CodeAway, "", out)
+		return
+	}
+	s.askBackend(r, r.about)
+}
+
+// tellOutcomes answers those who asked while it was not decided.
+func (s *State) tellOutcomes(t *transaction, out *wire.Outbox) {
+	for _, r := range t.asks {
+		if t.refusal == nil {
+			s.tellOutcome(r, true, out)
+			continue
+		}
+		s.refusedOutcome(r, out)
+	}
+	t.asks = nil
 }
 
 func (s *State) tellOutcome(r *request, committed bool, out *wire.Outbox) {
@@ -327,6 +356,12 @@ func (s *State) giveUpTransactions(text string, out *wire.Outbox) {
 			s.refuse(t, &wire.Failed{DO: t.id, Code: wire.CodeAway, Text: text}, out)
 		}
 	}
+}
+
+// wonder keeps a transaction that the database may have done when it went away.
+func (s *State) wonder(r *request) {
+	r.tx.unsure = true
+	s.unsure = append(s.unsure, r)
 }
 
 // askAgain gives the backend those transactions again of which it is not known whether they are done.

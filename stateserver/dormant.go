@@ -70,6 +70,10 @@ func (s *State) fetch(p *parking, out *wire.Outbox) {
 // loaded takes the answer of the database.
 func (s *State) loaded(b *wire.DBObject, out *wire.Outbox) {
 	r := s.answered(b.Context)
+	if r != nil && r.frost != nil {
+		s.adopt(r.frost, b, out)
+		return
+	}
 	if r == nil || r.parking == nil || r.parking.step != parkFetch {
 		return
 	}

@@ -1,6 +1,7 @@
 package stateserver
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/otpd/otpd/do"
@@ -19,12 +20,19 @@ type frost struct {
 	draining bool  // earlier writes are on their way
 	at       int64 // since when nothing was heard
 	asked    bool  // what became of it
+	twice    bool  // the order to freeze came again: the coordinator that gave the first one died
 	over     bool
 }
 
 // freeze holds an object still, or says why not.
 func (s *State) freeze(b *wire.Freeze, out *wire.Outbox) {
 	p := s.parked[b.DO]
+	if f := p.frostOf(b.DO); f != nil && f.tx == b.Tx {
+		if f.twice = true; !f.draining {
+			s.still(f, out)
+		}
+		return
+	}
 	code, text := s.checkFreeze(b, p)
 	if code != wire.CodeOK {
 		out.SendTo(database, s.self, &wire.Frozen{Tx: b.Tx, DO: b.DO, Code: code, Text: text})
@@ -43,6 +51,14 @@ func (s *State) freeze(b *wire.Freeze, out *wire.Outbox) {
 		return
 	}
 	s.still(f, out)
+}
+
+// frostOf is what holds an object still in a parking, nil if nothing does.
+func (p *parking) frostOf(id do.ID) *frost {
+	if p == nil {
+		return nil
+	}
+	return p.frosts[id]
 }
 
 // refuseFrozen gives up a transaction that waits for an earlier write of its object, which the database does not take.
@@ -65,7 +81,7 @@ func (s *State) checkFreeze(b *wire.Freeze, p *parking) (code wire.Code, text st
 		return wire.CodeNotDB, "there is no database"
 	case b.DO.IsZero() || !s.mine(b.DO):
 		return wire.CodeOtherPartition, ""
-	case p != nil && p.frosts[b.DO] != nil:
+	case p.frostOf(b.DO) != nil:
 		return wire.CodeOverload, "another transaction holds it"
 	}
 	if w := s.writers[b.DO]; w != nil && w.pending() && s.refusing.code != wire.CodeOK {
@@ -101,7 +117,8 @@ func (s *State) thaw(b *wire.Thaw, out *wire.Outbox) {
 	p := s.parked[b.DO]
 	if p != nil {
 		if f := p.frosts[b.DO]; f != nil && f.tx == b.Tx {
-			s.melt(p, f, b.Committed, b.Row, out)
+			// What was committed before it was frozen is in memory, and may have been changed since.
+			s.melt(p, f, b.Committed && (!b.Again || f.twice), b.Row, out)
 		} else {
 			p.queue = slices.DeleteFunc(p.queue, func(m wire.Message) bool { return freezes(&m, b) })
 		}
@@ -157,8 +174,40 @@ func (s *State) outcomeIs(b *wire.DBDecided, out *wire.Outbox) {
 	if r == nil || r.frost == nil || r.frost.over {
 		return
 	}
-	p := s.parked[r.frost.id]
-	s.melt(p, r.frost, b.Committed, 0, out)
+	f := r.frost
+	if o := s.objects[f.id]; b.Committed && o != nil && o.writer() != nil {
+		// Before it was frozen or after? The row says what the object has now.
+		out.SendTo(database, s.self, &wire.DBGet{Context: s.ask(&dbRequest{frost: f}), DO: f.id})
+		return
+	}
+	s.settleFrost(f, b.Committed, 0, out)
+}
+
+// adopt gives an object what its row has of what a transaction set that was committed.
+func (s *State) adopt(f *frost, b *wire.DBObject, out *wire.Outbox) {
+	o := s.objects[f.id]
+	if f.over {
+		return
+	}
+	if o == nil {
+		s.settleFrost(f, true, b.Row, out)
+		return
+	}
+	var differ fields.MapBuilder
+	for it := f.fields.Iter(); it.Next(); { // ascending
+		field := o.class.Field(it.Number())
+		if v, ok := b.Fields.Get(it.Number()); ok && field != nil && field.Slot >= 0 && !bytes.Equal(v, o.value(field.Slot)) {
+			_ = differ.Add(it.Number(), v)
+		}
+	}
+	f.fields = differ.Map()
+	s.settleFrost(f, true, b.Row, out)
+}
+
+// settleFrost ends what a transaction held still, and goes on with what waited.
+func (s *State) settleFrost(f *frost, committed bool, row uint64, out *wire.Outbox) {
+	p := s.parked[f.id]
+	s.melt(p, f, committed, row, out)
 	s.releaseFrozen(p, out)
 }
 

@@ -233,7 +233,7 @@ func (s *stage) transaction(cmd *scenario.Command) error {
 	if cmd.Name == "thaw" {
 		row, _ := cmd.Get("row")
 		n, _ := strconv.ParseUint(row, 10, 64)
-		m.Body = &wire.Thaw{Tx: tx, DO: id, Committed: cmd.Has("committed"), Row: n}
+		m.Body = &wire.Thaw{Tx: tx, DO: id, Committed: cmd.Has("committed"), Row: n, Again: cmd.Has("again")}
 		s.net.Send(m)
 		return nil
 	}

@@ -301,6 +301,9 @@ func (s *State) dbRefused(r *dbRequest, code wire.Code, text string, out *wire.O
 	case r.parking != nil:
 		s.parkRefused(r.parking, code, text, out)
 		return
+	case r.frost != nil && code == wire.CodeNoObject && !r.frost.over:
+		s.settleFrost(r.frost, false, 0, out) // it has no row any more
+		return
 	case r.frost != nil:
 		r.frost.undecided(s.now)
 		return

@@ -13,7 +13,8 @@ import (
 
 // DBTransact asks for it. Answered by Done when the States have applied it, or by Failed, which names the object whose
 // part does not fit; with CodeConflict it has what is there of the compared fields. Tx is random, and the same when the
-// same transaction is asked for again: it is done once.
+// same transaction is asked for again: it is done once. That one that is asked for again fails says nothing of the first
+// time: DBOutcome does.
 type DBTransact struct {
 	Context uint32
 	Tx      do.ID
@@ -124,6 +125,7 @@ type Thaw struct {
 	DO        do.ID
 	Committed bool
 	Row       uint64 // of the row now; 0: not known
+	Again     bool   // it was committed before this Freeze: only who was asked to freeze twice has not applied it yet
 }
 
 func (*Thaw) Type() Type       { return TypeThaw }
@@ -134,6 +136,7 @@ func (m *Thaw) code(c *coder) {
 	c.id("do", &m.DO)
 	c.bool("committed", &m.Committed)
 	num(c, "row", &m.Row)
+	c.bool("again", &m.Again)
 }
 
 // Thawed answers Thaw.

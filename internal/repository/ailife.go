@@ -204,6 +204,7 @@ func (a *AI) take(e *wire.Entry, covers fields.Keyword, mark func(o *object)) *o
 		a.report(err)
 		return nil
 	}
+	a.entersTrade(o)
 	if o.seen && a.watched[o.where()] == nil {
 		o.seen = false // it moved out of view, and that was not heard
 		a.leaveView(o)

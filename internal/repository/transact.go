@@ -26,7 +26,7 @@ type trade struct {
 type tradePart struct {
 	in    *do.Instance
 	id    do.ID
-	o     *object       // here; nil: it is a row that was loaded
+	o     *object       // the object as it is here now; nil: it is not, and in is a row that was loaded
 	pairs []fields.Pair // what is to be set
 	old   [][]byte      // what was there; nil: nothing
 	heard []bool        // the State has told the new value, so what is there now is not older
@@ -82,11 +82,26 @@ func (a *AI) Transact(ctx context.Context, fn func() error, objects []*do.Object
 func (a *AI) doubtTrade(t *trade) {
 	a.trades = append(a.trades, t)
 	for i := range t.parts {
-		p := &t.parts[i]
-		if o := a.objects[p.id]; o != nil && o.inst == p.in {
-			p.o = o
-			d := a.question(o)
-			d.trades = append(d.trades, p)
+		if o := a.objects[t.parts[i].id]; o != nil {
+			a.doubtPart(&t.parts[i], o)
+		}
+	}
+}
+
+func (a *AI) doubtPart(p *tradePart, o *object) {
+	p.o = o
+	d := a.question(o)
+	d.trades = append(d.trades, p)
+}
+
+// entersTrade puts an object in doubt that enters while a transaction of this repository over it is under way: it was
+// a row when that was asked for, or another life, and its entry may be from before.
+func (a *AI) entersTrade(o *object) {
+	for _, t := range a.trades {
+		for i := range t.parts {
+			if p := &t.parts[i]; p.id == o.id && p.o != o {
+				a.doubtPart(p, o)
+			}
 		}
 	}
 }
@@ -258,15 +273,23 @@ func (a *AI) traded(t *trade) {
 	for i := range t.parts {
 		p := &t.parts[i]
 		o := a.objects[p.id]
+		row := o == nil || o.inst != p.in
 		for j, pair := range p.pairs {
 			f := p.in.Object().Class().Field(pair.Number)
-			switch {
-			case p.heard[j] || f == nil:
-			case o == nil || o.inst != p.in:
-				// A row that was loaded. Its value was checked when it was gathered.
+			if f == nil {
+				continue
+			}
+			if row {
+				// Its value was checked when it was gathered.
 				_, _, _ = p.in.Apply(pair.Number, pair.Value)
-			case f.Slot < 0:
-			case o.pendingOf(f.Number) != nil || equal(o.vals[f.Slot], p.old[j]):
+			}
+			if o == nil || p.heard[j] {
+				continue
+			}
+			if f = o.class.Field(pair.Number); f == nil || f.Slot < 0 {
+				continue
+			}
+			if o.pendingOf(f.Number) != nil || equal(o.vals[f.Slot], p.old[j]) {
 				a.foreign(o, f, pair.Value, false)
 			}
 		}
