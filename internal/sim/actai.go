@@ -24,7 +24,9 @@ func (a *actor) actAI() {
 			a.moveSomething()
 		case n < 33:
 			a.laySomething()
-		case n < 50:
+		case n < 42:
+			a.tradeSomething()
+		case n < 52:
 			a.setSomething()
 		case n < 58:
 			a.giveSomething()
@@ -78,7 +80,11 @@ func object(x any) *do.Object {
 		return &x.Object
 	case *vaultAI:
 		return &x.Object
+	case *purseAI:
+		return &x.Object
 	case *placeCL:
+		return &x.Object
+	case *purseCL:
 		return &x.Object
 	case *avatarCL:
 		return &x.Object

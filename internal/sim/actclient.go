@@ -151,6 +151,9 @@ func (c *actor) setSeen() {
 	case *placeCL:
 		x.Light = uint8(c.w.rand.IntN(4))
 		c.attempt("save", x.Save())
+	case *purseCL:
+		x.Note = text
+		c.attempt("save", x.Save())
 	case *avatarCL:
 		x.Mood = text
 		if c.w.chance(30) {

@@ -120,6 +120,7 @@ func (a *actor) settle() {
 			a.found(do.WellKnown(10 + n))
 		}
 	}
+	a.makePurses()
 	a.vaults = map[do.ID]bool{}
 	for part := range do.Partition(partitions) {
 		for range 3 {

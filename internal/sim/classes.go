@@ -60,6 +60,15 @@ type Payment struct {
 // Paid is what the vault has left.
 type Paid struct{ Left int64 }
 
+// Purse holds gold and things, which only transactions change, and a note of anybody's. It is what the database keeps.
+type Purse struct {
+	do.Object
+	Gold  int64    `do:"required,db,broadcast,airecv"`
+	Items []uint16 `do:"required,db,broadcast,airecv"`
+	Last  uint64   `do:"required,db,broadcast,airecv"` // the number of the transaction that changed it last
+	Note  string   `do:"ram,db,broadcast,clsend,airecv,max=16"`
+}
+
 // Gate is the UberDOG that lets clients in.
 type Gate struct {
 	do.Object
@@ -212,6 +221,15 @@ func (x *vaultAI) OnPay(ctx context.Context, p Payment) (Paid, error) {
 	return Paid{Left: x.Gold}, nil
 }
 
+type purseAI struct {
+	Purse
+	life life
+}
+
+func (x *purseAI) OnGenerate() { x.life.generated(&x.Object) }
+func (x *purseAI) OnDisable()  { x.life.ended(&x.Object) }
+func (x *purseAI) OnDelete()   { x.life.ended(&x.Object) }
+
 type gateUD struct {
 	Gate
 	p *actor
@@ -251,16 +269,27 @@ func (x *vaultCL) OnGenerate() { x.life.generated(&x.Object) }
 func (x *vaultCL) OnDisable()  { x.life.ended(&x.Object) }
 func (x *vaultCL) OnDelete()   { x.life.ended(&x.Object) }
 
+type purseCL struct {
+	Purse
+	life life
+}
+
+func (x *purseCL) OnGenerate() { x.life.generated(&x.Object) }
+func (x *purseCL) OnDisable()  { x.life.ended(&x.Object) }
+func (x *purseCL) OnDelete()   { x.life.ended(&x.Object) }
+
 // registry registers the game. What a behaviour belongs to is whoever runs when it is made.
 func (w *world) registry() (*do.Registry, error) {
 	r := do.NewRegistry()
 	mine := func() life { return life{p: w.running} }
 	for _, err := range []error{
-		r.Class(Place{}), r.Class(Avatar{}), r.Class(Vault{}),
+		r.Class(Place{}), r.Class(Avatar{}), r.Class(Vault{}), r.Class(Purse{}),
 		r.UberDOG(gateID, Gate{}, true),
 		r.BehaveAs(do.SideAI, func() *placeAI { return &placeAI{life: mine()} }),
 		r.BehaveAs(do.SideAI, func() *avatarAI { return &avatarAI{life: mine()} }),
 		r.BehaveAs(do.SideAI, func() *vaultAI { return &vaultAI{life: mine()} }),
+		r.BehaveAs(do.SideAI, func() *purseAI { return &purseAI{life: mine()} }),
+		r.BehaveAs(do.SideClient, func() *purseCL { return &purseCL{life: mine()} }),
 		r.BehaveAs(do.SideUberDOG, func() *gateUD { return &gateUD{p: w.running} }),
 		r.BehaveAs(do.SideClient, func() *placeCL { return &placeCL{life: mine()} }),
 		r.BehaveAs(do.SideClient, func() *avatarCL { return &avatarCL{life: mine()} }),

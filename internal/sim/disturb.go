@@ -109,6 +109,55 @@ func (w *world) killState(i int) {
 	})
 }
 
+// killDatabase ends the database role; another one comes after a while, over the same backend.
+func (w *world) killDatabase() {
+	if w.db.gone {
+		return
+	}
+	w.count.DatabasesDied++
+	w.count.TradesInDoubt += w.trades.open()
+	if w.chance(50) {
+		for _, l := range w.db.links {
+			w.net.lose(l)
+		}
+	}
+	w.net.leave(w.db.participant)
+	w.after(w.within(400*ms), func() {
+		if err := w.buildDatabase(); err != nil {
+			w.problem("database: %v", err)
+		}
+	})
+}
+
+// perhapsCrash ends somebody whom a transaction concerns, now and then, between any two of its steps.
+func (w *world) perhapsCrash(t *trade) {
+	if w.opts.Calm || !w.playing || w.rand.IntN(300) > 0 {
+		return
+	}
+	w.after(w.within(2*ms), func() {
+		switch i := w.rand.IntN(4); i {
+		case 0:
+			for place, a := range w.ais {
+				if a != nil && a.ai.Channel() == t.asker {
+					w.count.TradesInDoubt += w.trades.open()
+					w.killAI(place)
+					w.after(w.within(second), func() { w.startAI(place) })
+				}
+			}
+		case 1:
+			id := pick(w, t.parts)
+			for i, parts := range shardPartitions {
+				if slices.Contains(parts, id.Partition()) {
+					w.count.TradesInDoubt += w.trades.open()
+					w.killState(i)
+				}
+			}
+		default:
+			w.killDatabase()
+		}
+	})
+}
+
 // jump sets somebody's clock, forward or back.
 func (w *world) jump() {
 	w.count.ClockJumps++

@@ -153,6 +153,10 @@ func askedIn(b wire.Body) (uint32, bool) {
 		return b.Context, true
 	case *wire.DBSet:
 		return b.Context, true
+	case *wire.DBTransact:
+		return b.Context, true
+	case *wire.DBOutcome:
+		return b.Context, true
 	}
 	return 0, false
 }
@@ -173,6 +177,8 @@ func answerIn(b wire.Body) (uint32, bool) {
 	case *wire.CallReply:
 		return b.Context, true
 	case *wire.DBObject:
+		return b.Context, true
+	case *wire.DBDecided:
 		return b.Context, true
 	}
 	return 0, false
@@ -209,6 +215,7 @@ func (w *world) observeSent(from *participant, m wire.Message) {
 	s := &w.watch
 	w.observeMove(from, m)
 	w.told.observe(m)
+	w.trades.observe(m)
 	switch b := m.Body.(type) {
 	case *wire.GetZonesObjects:
 		s.openings = append(s.openings, asking{question{m.From, b.Context}, b.Parent, b.Zones})

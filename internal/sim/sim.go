@@ -80,6 +80,12 @@ type Counters struct {
 	GrantsRevoked        int // fields that may be set no more
 	OpenedByRight        int // interests that not everybody may have
 	InterestsDenied      int // for lack of a permission
+	TradesCommitted      int // transactions over several objects
+	TradesRefused        int
+	TradesUnknown        int // who asked was not told at last
+	TradesBroadcast      int // effects on one object
+	TradesInDoubt        int // under way when their coordinator, a State or an AI of theirs died
+	DatabasesDied        int
 	WaysRefused          int // moves and positions of clients that grid or edges do not let through
 }
 
@@ -131,6 +137,12 @@ func (c *Counters) Table() []Count {
 		{"grants taken back", c.GrantsRevoked, true},
 		{"interests by right", c.OpenedByRight, true},
 		{"interests denied", c.InterestsDenied, true},
+		{"transactions committed", c.TradesCommitted, true},
+		{"transactions refused", c.TradesRefused, true},
+		{"transactions unknown", c.TradesUnknown, false},
+		{"transactions broadcast", c.TradesBroadcast, true},
+		{"transactions in doubt at a crash", c.TradesInDoubt, true},
+		{"database roles that died", c.DatabasesDied, true},
 		{"ways and positions refused", c.WaysRefused, true},
 	}
 }
@@ -189,6 +201,12 @@ func (c *Counters) Add(o Counters) {
 	c.GrantsRevoked += o.GrantsRevoked
 	c.OpenedByRight += o.OpenedByRight
 	c.InterestsDenied += o.InterestsDenied
+	c.TradesCommitted += o.TradesCommitted
+	c.TradesRefused += o.TradesRefused
+	c.TradesUnknown += o.TradesUnknown
+	c.TradesBroadcast += o.TradesBroadcast
+	c.TradesInDoubt += o.TradesInDoubt
+	c.DatabasesDied += o.DatabasesDied
 	c.WaysRefused += o.WaysRefused
 }
 

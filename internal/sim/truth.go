@@ -147,7 +147,7 @@ func (w *world) judgeRows(t truth) {
 		if !o.Dormant {
 			continue
 		}
-		got, err := w.db.backend.Do(context.Background(), schema, []database.Op{{Kind: database.OpGet, ID: id, All: true}})
+		got, err := w.backend.Do(context.Background(), schema, []database.Op{{Kind: database.OpGet, ID: id, All: true}})
 		if err != nil || got[0].Err != nil {
 			w.problem("%s has no row: %v %v", w.nameOf(id), err, got)
 			continue

@@ -29,6 +29,7 @@ type world struct {
 	agents     []*agent
 	everyAgent []*agent // those that died, too
 	db         *databaseRole
+	backend    *witness
 	tool       *participant
 	tools      uint32            // requests of the tool
 	schema     *do.Schema        // of the cluster: the game's, and more
@@ -53,6 +54,7 @@ type world struct {
 	ledger   ledger
 	watch    situations
 	told     chronicle
+	trades   trades
 	trace    trace
 	named    map[string]int
 	count    Counters
@@ -88,9 +90,8 @@ type shard struct {
 // databaseRole is the database with its shell.
 type databaseRole struct {
 	*participant
-	state   *database.State
-	backend *database.Memory
-	out     wire.Outbox
+	state *database.State
+	out   wire.Outbox
 }
 
 func newWorld(seed uint64, opts Options) (*world, error) {
@@ -104,6 +105,7 @@ func newWorld(seed uint64, opts Options) (*world, error) {
 	w.net = network{w: w, table: messagedirector.NewTable(seed), hosted: map[*participant][]do.Range{}}
 	w.ledger.w, w.watch.w, w.watch.present = w, w, map[do.ID]presence{}
 	w.told = chronicle{w: w, lands: map[do.ID][]landSince{}, stays: map[do.ID][]stay{}}
+	w.trades = trades{w: w, byTx: map[do.ID]*trade{}, byNumber: map[uint64]*trade{}, questions: map[question]*trade{}}
 	var err error
 	if w.game, err = w.registry(); err != nil {
 		return nil, err
@@ -123,6 +125,7 @@ func newWorld(seed uint64, opts Options) (*world, error) {
 
 // build makes the servers, then lets AIs and clients come.
 func (w *world) build() error {
+	w.backend = &witness{database.NewMemory(), w}
 	if err := w.buildDatabase(); err != nil {
 		return err
 	}
@@ -161,26 +164,30 @@ func (w *world) build() error {
 	return nil
 }
 
+// buildDatabase makes the database role, over a backend that outlives it.
 func (w *world) buildDatabase() error {
-	state, err := database.New(database.Config{Partitions: partitions, Batch: 8, Workers: 2})
+	state, err := database.New(database.Config{Partitions: partitions, Batch: 8, Workers: 2, FreezeTimeout: 2 * time.Second})
 	if err != nil {
 		return err
 	}
-	d := &databaseRole{state: state, backend: database.NewMemory()}
-	d.participant = w.net.join("database", false, func(m wire.Message) {
+	d := &databaseRole{state: state}
+	name := "database"
+	if w.count.DatabasesDied > 0 {
+		name = fmt.Sprint("database.", w.count.DatabasesDied+1)
+	}
+	d.participant = w.net.join(name, false, func(m wire.Message) {
 		_ = d.state.Step(m, &d.out) // refusals are answers
-		w.flushDatabase()
+		w.flushDatabase(d)
 	})
 	w.db = d
 	state.Start(&d.out)
-	w.flushDatabase()
+	w.flushDatabase(d)
 	return nil
 }
 
-// flushDatabase sends what the database said, and has its work done, each piece after its own while. Now and then the
-// backend fails: before it did the work, or after.
-func (w *world) flushDatabase() {
-	d := w.db
+// flushDatabase sends what the database role said, and has its work done, each piece after its own while. Now and then the
+// backend fails: before it did the work, or after. What a role had asked for when it died, the backend may do or not.
+func (w *world) flushDatabase(d *databaseRole) {
 	w.net.route(d.participant, d.out.Messages)
 	d.out.Reset()
 	for _, work := range d.state.Work() {
@@ -190,17 +197,24 @@ func (w *world) flushDatabase() {
 			if fails {
 				w.count.DatabaseAway++
 				if w.rand.IntN(2) == 0 {
-					work.Run(ctx, d.backend) // it was done, and nobody heard
+					work.Run(ctx, w.backend) // it was done, and nobody heard
 				}
-				d.backend.Fail(database.ErrUnavailable)
+				w.backend.Fail(database.ErrUnavailable)
 			}
-			m := work.Run(ctx, d.backend)
-			d.backend.Fail(nil)
+			if d.gone && w.rand.IntN(2) == 0 {
+				w.backend.Fail(nil)
+				return
+			}
+			m := work.Run(ctx, w.backend)
+			w.backend.Fail(nil)
+			if d.gone {
+				return
+			}
 			w.steps++
 			w.record("", "backend", d.name, m)
 			_ = d.state.Step(m, &d.out)
 			_ = d.state.Step(w.tickOf(d.participant), &d.out)
-			w.flushDatabase()
+			w.flushDatabase(d)
 		})
 	}
 }
@@ -210,7 +224,7 @@ var shardPartitions = [][]do.Partition{{0, 1}, {2, 3}, {4}}
 
 func (w *world) buildShard(i int) error {
 	parts := shardPartitions[i]
-	epoch, err := w.db.backend.RaiseEpoch(context.Background(), parts)
+	epoch, err := w.backend.RaiseEpoch(context.Background(), parts)
 	if err != nil {
 		return err
 	}
@@ -292,8 +306,10 @@ func (w *world) tickServers() {
 		w.net.route(s.participant, s.out.Messages)
 		s.out.Reset()
 	}
-	_ = w.db.state.Step(w.tickOf(w.db.participant), &w.db.out)
-	w.flushDatabase()
+	if !w.db.gone {
+		_ = w.db.state.Step(w.tickOf(w.db.participant), &w.db.out)
+		w.flushDatabase(w.db)
+	}
 	for _, a := range w.agents {
 		if !a.gone {
 			a.tick()
