@@ -86,7 +86,8 @@ type Config struct {
 	// Frames and Bytes are how much one client may send in a second; it may save up two seconds' worth (reason 347).
 	// Defaults 1,000 and 256 KiB.
 	Frames, Bytes int
-	// Backlog is how many bytes may wait for a client that does not read (reason 346). Default 1 MiB.
+	// Backlog is how many bytes may wait for a client that does not read (reason 346), beside the entries of what it has
+	// opened. Default 1 MiB.
 	Backlog int
 	// Behind is the backlog from which on latest values wait. Default 32 KiB.
 	Behind int

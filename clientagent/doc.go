@@ -22,10 +22,11 @@
 // # Openings
 //
 // An interest is opened by subscribing to its locations first, then asking the parent (rule 106). Entries are shown
-// as they come; DONE follows when every listed object is accounted for (rules 108 to 114). Since all that concerns
-// one object comes from its own State in order, an entry is exactly as new as the updates before it: nothing about a
-// visible object is ever held, and what comes about one that has not entered is in its entry already. A place whose
-// subscription is not acknowledged yet counts as not watched: its snapshot will tell.
+// as they come, those of a large zone while the rest is still being taken (see [State.Loaded]); DONE follows when every
+// listed object is accounted for (rules 108 to 114). Since all that concerns one object comes from its own State in
+// order, an entry is exactly as new as the updates before it: nothing about a visible object is ever held, and what
+// comes about one that has not entered is in its entry already. A place whose subscription is not acknowledged yet
+// counts as not watched: its snapshot will tell.
 //
 // # The zone graph
 //

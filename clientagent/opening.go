@@ -233,7 +233,11 @@ func (s *State) loadEntry(o *opening, e *wire.Entry) {
 	}
 	had := len(o.t.out.Stream)
 	s.see(o.t, known, e)
-	s.loadedBytes += len(o.t.out.Stream) - had
+	brought := len(o.t.out.Stream) - had
+	s.loadedBytes += brought
+	if o.t.closed == 0 { // nobody opens and closes again and again without reading
+		o.t.loading += brought
+	}
 }
 
 // Loaded is how many bytes openings brought to sessions since the last flush.

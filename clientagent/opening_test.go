@@ -139,9 +139,9 @@ func snapshot(context uint32, class *do.Class, zone do.Zone, n int) []*wire.Zone
 	return all
 }
 
-// TestEntriesGoOutAsTheyCome: of a large zone that came in one batch the first entries are handed to the writers before the
+// TestRule108EntriesGoOutAsTheyCome: of a large zone that came in one batch the first entries are handed to the writers before the
 // last were taken.
-func TestEntriesGoOutAsTheyCome(t *testing.T) {
+func TestRule108EntriesGoOutAsTheyCome(t *testing.T) {
 	d, err := messagedirector.New(messagedirector.Config{})
 	require.NoError(t, err)
 	var inputs []wire.Body

@@ -31,6 +31,8 @@ type output struct {
 	dirty     bool   // in State.dirty
 	unwritten bool   // in State.unwritten
 	pending   int    // bytes flushed and not yet written, as far as is known
+	loading   int    // of these and of out.Stream, what openings brought: that is no backlog
+	closed    int    // of that, what was brought before the session last closed something
 	sent      uint64 // frames appended to the stream since the beginning
 	out       Out
 	latest    []latestRef // latest fields whose newest value it is owed
@@ -74,7 +76,7 @@ func (s *State) touch(t *session) {
 		t.dirty = true
 		s.dirty = append(s.dirty, t)
 	}
-	if t.pending+len(t.out.Stream) > s.cfg.Backlog {
+	if t.pending+len(t.out.Stream)-t.loading > s.cfg.Backlog {
 		s.eject(t, wire.ReasonSlow, "it does not read")
 	}
 }
@@ -87,6 +89,9 @@ func (s *State) sessionDrained(b *wire.SessionDrained) {
 	}
 	if int(b.Pending) < t.pending || b.Pending == 0 {
 		t.progress = s.now
+	}
+	if written := t.pending - int(b.Pending); written > 0 {
+		t.loading, t.closed = max(0, t.loading-written), max(0, t.closed-written)
 	}
 	t.pending = int(b.Pending)
 }

@@ -101,6 +101,9 @@ func (s *State) close(t *session, seats []*seat, reason wire.LeaveReason) bool {
 		s.eject(t, wire.ReasonSessionObject, "the interest with a session object was closed")
 		return false
 	}
+	if len(seats) > 0 {
+		t.closed = t.loading
+	}
 	var silent []do.Channel
 	for _, st := range seats {
 		st.told = len(st.place.feed.values) // nothing more
