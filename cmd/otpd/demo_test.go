@@ -171,7 +171,7 @@ func TestDemoAfterAKill(t *testing.T) {
 func TestDemoKeepsTheRecordingThatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	data, record := t.TempDir(), filepath.Join(t.TempDir(), "rec")
-	p := start(t, nil, otpd(t), "demo", "--bots=5", "--for=3s", "--json", "--record="+record, "--data="+data)
+	p := start(t, nil, otpd(t), "demo", "--bots=20", "--for=3s", "--json", "--record="+record, "--data="+data)
 	require.Zero(t, p.wait(), p.errs.String())
 	require.Empty(t, leftBehind(t, data))
 	var hashes [2]string
