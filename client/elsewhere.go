@@ -29,6 +29,7 @@ type Code = wire.Code
 // The codes that a game is likely to ask for; package wire has all.
 const (
 	CodeNoObject = wire.CodeNoObject
+	CodeConflict = wire.CodeConflict
 	CodeExists   = wire.CodeExists
 	CodeDenied   = wire.CodeDenied
 	CodeUnique   = wire.CodeUnique

@@ -54,6 +54,8 @@ func TestDemoKeepsItsAccounts(t *testing.T) {
 				require.Equal(t, 20, s.Sessions)
 				require.Equal(t, s.InterestsOpened, s.InterestsDone)
 				require.Zero(t, s.CallsFailed)
+				require.Zero(t, s.GoldLost)
+				require.Zero(t, s.MugsLost)
 				require.NotZero(t, s.Datagrams)
 				require.GreaterOrEqual(t, s.Partitions, 4)
 				require.Empty(t, p.family(), "processes are left")
@@ -74,7 +76,7 @@ func TestDemoJSONHasItsKeys(t *testing.T) {
 	for _, k := range []string{
 		"bots", "sessions", "objects", "updates", "deliveries", "p50_ms", "p99_ms", "zone_changes", "interests_opened",
 		"interests_done", "calls_ok", "calls_failed", "diverged", "persisted_accounts", "clock_error_ms_p99",
-		"mean_in_view", "relogins", "datagrams", "partitions",
+		"mean_in_view", "relogins", "datagrams", "partitions", "trades", "gold_lost", "mugs_lost",
 	} {
 		require.Contains(t, keys, k)
 	}

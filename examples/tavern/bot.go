@@ -67,7 +67,9 @@ type Bot struct {
 
 	known atomic.Bool  // the account exists
 	first atomic.Int64 // gold at the first arrival, plus one; 0: not arrived
-	gold  atomic.Int64 // gold at the last arrival or receipt, plus one
+	gold  atomic.Int64 // the gold that it was told of last, plus one
+	mugs  atomic.Int64 // mugs at the first arrival, plus one
+	spent atomic.Int64 // gold for drinks
 
 	mu   sync.Mutex
 	repo *client.Repository // Guarded by mu. Of the living session, nil between two
@@ -180,10 +182,16 @@ func (b *Bot) Known() bool { return b.known.Load() }
 // FirstGold is the gold that the avatar had when it arrived for the first time in this run.
 func (b *Bot) FirstGold() (gold int64, ok bool) { return b.first.Load() - 1, b.first.Load() > 0 }
 
-// Gold is what the last receipt said, or the last arrival.
+// FirstMugs is the mugs that it had then.
+func (b *Bot) FirstMugs() (mugs int64, ok bool) { return b.mugs.Load() - 1, b.mugs.Load() > 0 }
+
+// Spent is the gold that went for drinks in this run. What it pays for mugs others have.
+func (b *Bot) Spent() int64 { return b.spent.Load() }
+
+// Gold is what it was told last: when it arrived, or when it changed.
 func (b *Bot) Gold() (gold int64, ok bool) { return b.gold.Load() - 1, b.gold.Load() > 0 }
 
-// hasGold notes what an arrival or a receipt says.
+// hasGold notes what an arrival says, or a change.
 func (b *Bot) hasGold(gold int64, arrival bool) {
 	b.gold.Store(gold + 1)
 	if arrival {

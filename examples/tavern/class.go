@@ -32,6 +32,11 @@ type Avatar struct {
 	Work      do.Call[Shift, Promise] `do:"ownsend,rate=10"`
 	Shift     int64                   `do:"required,db"` // the last that was worked
 	PaidShift int64                   `do:"required,db"` // up to which all are paid
+	// Mugs are what players trade in. Who has posted a price sells one to whoever pays it, by the buyer's Trade: both
+	// have what the other gave, or nothing happened.
+	Mugs  int32                `do:"required,db,ownrecv,min=0,default=4"`
+	Asks  int32                `do:"ram,broadcast,ownsend,airecv,min=0,max=1000"` // the price of a mug, 0: none is for sale
+	Trade do.Call[Offer, Deal] `do:"ownsend,rate=10"`
 }
 
 // Order is what somebody wants from the keg.
@@ -44,6 +49,20 @@ type Receipt struct {
 	Item     string
 	Paid     int64
 	GoldLeft int64
+}
+
+// Offer is what a buyer wants of another avatar, for the price that it has posted.
+type Offer struct {
+	Seller do.ID
+	Mugs   int32 `do:"min=1,max=100"`
+	Price  int32 `do:"min=1,max=1000"` // of one
+}
+
+// Deal is what was paid, and what the buyer has now.
+type Deal struct {
+	Paid     int64
+	GoldLeft int64
+	Mugs     int32
 }
 
 // Shift says nothing more.

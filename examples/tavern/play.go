@@ -12,6 +12,7 @@ import (
 const (
 	sayEvery   = 5.0
 	buyEvery   = 4.0
+	tradeEvery = 6.0
 	drinkEvery = 2 // targets, of which one is a tavern
 )
 
@@ -26,6 +27,9 @@ func (v *visit) step(period time.Duration, due time.Time) error {
 	}
 	if v.dice.chance(buyEvery*hz) && v.calls == 0 {
 		v.buy()
+	}
+	if v.dice.chance(tradeEvery*hz) && v.calls == 0 {
+		v.trade()
 	}
 	if v.inside != nil {
 		return v.sit(period, due)
@@ -127,7 +131,42 @@ func (v *visit) buy() {
 		v.count(err)
 		if err == nil {
 			v.b.Stats.Buys.Add(1)
-			v.b.hasGold(r.GoldLeft, false)
+			v.b.spent.Add(r.Paid)
+		}
+		return nil
+	})
+	if err != nil {
+		v.calls--
+	}
+}
+
+// price posts what the bot wants for a mug.
+func (v *visit) price() error {
+	v.avatar.Asks = int32(1 + v.dice.rng.IntN(20))
+	return v.avatar.Save()
+}
+
+// trade buys a mug of somebody in view who sells, while the walking goes on. That it is sold by then, or the seller gone,
+// is as it goes.
+func (v *visit) trade() {
+	var sellers []*AvatarCL
+	for _, a := range client.FindAll[AvatarCL](v.r) {
+		if a != v.avatar && a.Asks > 0 && int64(a.Asks) <= v.avatar.Gold {
+			sellers = append(sellers, a)
+		}
+	}
+	if len(sellers) == 0 {
+		return
+	}
+	seller := sellers[v.dice.rng.IntN(len(sellers))]
+	offer := Offer{Seller: seller.ID(), Mugs: 1, Price: seller.Asks}
+	v.calls++
+	err := v.r.Do(func(ctx context.Context) error {
+		defer func() { v.calls-- }()
+		_, err := v.avatar.Trade.Call(ctx, offer)
+		v.count(err, client.CodeNoObject, client.CodeConflict)
+		if err == nil {
+			v.b.Stats.Trades.Add(1)
 		}
 		return nil
 	})

@@ -22,6 +22,9 @@ func (a *AvatarCL) OnPos(Vec2) {
 	}
 }
 
+// OnGold hears of a purchase, or of a sale.
+func (a *AvatarCL) OnGold(int64) { a.bot.hasGold(a.Gold, false) }
+
 // registry has the classes with a bot's behaviours.
 func (b *Bot) registry() (*do.Registry, error) {
 	r := do.NewRegistry()

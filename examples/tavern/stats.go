@@ -14,6 +14,7 @@ type Stats struct {
 	Houses      atomic.Uint64 // taverns entered
 	Says        atomic.Uint64
 	Buys        atomic.Uint64
+	Trades      atomic.Uint64 // mugs bought of others
 
 	Logins    atomic.Uint64 // sessions that got as far as an avatar on the street
 	Relogins  atomic.Uint64 // those of them that came back after a logout
@@ -77,9 +78,9 @@ func (s *Stats) ended(t client.Traffic) {
 // String is one line for people.
 func (s *Stats) String() string {
 	in, out := s.Datagrams()
-	return fmt.Sprintf("%d logins (%d returns, %d failures), %d updates, %d deliveries, %d zone changes, %d houses, %d says, %d buys, "+
+	return fmt.Sprintf("%d logins (%d returns, %d failures), %d updates, %d deliveries, %d zone changes, %d houses, %d says, %d buys, %d trades, "+
 		"calls %d+%d, interests %d of %d (%d failed), datagrams %d in %d out, p50 %v p99 %v",
 		s.Logins.Load(), s.Relogins.Load(), s.Failures.Load(), s.Updates.Load(), s.Deliveries(), s.ZoneChanges.Load(),
-		s.Houses.Load(), s.Says.Load(), s.Buys.Load(), s.CallsOK.Load(), s.CallsFail.Load(), s.InterestsDone.Load(), s.InterestsOpened.Load(),
+		s.Houses.Load(), s.Says.Load(), s.Buys.Load(), s.Trades.Load(), s.CallsOK.Load(), s.CallsFail.Load(), s.InterestsDone.Load(), s.InterestsOpened.Load(),
 		s.InterestsFailed.Load(), in, out, s.Latency.Quantile(0.5), s.Latency.Quantile(0.99))
 }

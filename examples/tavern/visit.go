@@ -137,6 +137,10 @@ func (v *visit) enter(ctx context.Context) error {
 	if err := v.embody(ctx, at.Avatar); err != nil {
 		return err
 	}
+	v.b.mugs.CompareAndSwap(0, int64(v.avatar.Mugs)+1)
+	if err := v.price(); err != nil {
+		return err
+	}
 	return v.look(ctx)
 }
 

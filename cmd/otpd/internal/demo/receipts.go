@@ -45,7 +45,7 @@ func (r *receipts) known(account string) bool {
 	return ok
 }
 
-// compare counts the accounts of earlier runs that were found with the gold of their last receipt; one that was not is
+// compare counts the accounts of earlier runs that were found with the gold that they were told of last; one that was not is
 // an error.
 func (r *receipts) compare(bots []*tavern.Bot) (persisted int, err error) {
 	for _, b := range bots {
@@ -56,7 +56,7 @@ func (r *receipts) compare(bots []*tavern.Bot) (persisted int, err error) {
 		switch got, arrived := b.FirstGold(); {
 		case !arrived:
 		case got != want:
-			err = errors.Join(err, fmt.Errorf("%s came back with %d gold; its last receipt said %d", b.Name(), got, want))
+			err = errors.Join(err, fmt.Errorf("%s came back with %d gold; it was told last that it had %d", b.Name(), got, want))
 		default:
 			persisted++
 		}

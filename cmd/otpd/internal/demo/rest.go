@@ -17,6 +17,7 @@ type finding struct {
 	truth    []daemon.Object
 	stats    daemon.Stats
 	diffs    []string
+	lost     goods
 }
 
 // compare looks once.
@@ -31,7 +32,10 @@ func (d *demo) compare(ctx context.Context, schema *do.Schema) (f finding, err e
 		return f, err
 	}
 	f.diffs = Compare(f.truth, schema, f.watchers)
-	return f, nil
+	have, err := goodsOf(f.truth, schema)
+	owed := owedTo(d.bots)
+	f.lost = goods{owed.gold - have.gold, owed.mugs - have.mugs}
+	return f, err
 }
 
 // sessions are those that the agents have.

@@ -30,6 +30,9 @@ type Summary struct {
 	SessionsFailed    uint64  `json:"sessions_failed"`
 	Diverged          int     `json:"diverged"`
 	PersistedAccounts int     `json:"persisted_accounts"`
+	Trades            uint64  `json:"trades"`    // of mugs for gold, among bots
+	GoldLost          int64   `json:"gold_lost"` // that the bots came with, did not drink, and have not; below 0: from nowhere
+	MugsLost          int64   `json:"mugs_lost"`
 	ClockErrorP99     float64 `json:"clock_error_ms_p99"`
 	MeanInView        float64 `json:"mean_in_view"`
 	Seconds           float64 `json:"seconds"`       // measured, without the login phase
@@ -43,7 +46,7 @@ type Summary struct {
 // sum is what all bots have done so far.
 type sum struct {
 	updates, deliveries, datagrams, zones, opened, done, failedInterests uint64
-	callsOK, callsFailed, relogins, failures, logins                     uint64
+	callsOK, callsFailed, relogins, failures, logins, trades             uint64
 	viewSum, viewSeen                                                    uint64
 	latency, clock                                                       *tavern.Histogram
 }
@@ -64,6 +67,7 @@ func (d *demo) sum() sum {
 		s.callsFailed += st.CallsFail.Load()
 		s.logins += st.Logins.Load()
 		s.relogins += st.Relogins.Load()
+		s.trades += st.Trades.Load()
 		s.failures += st.Failures.Load()
 		s.viewSum += st.ViewSum.Load()
 		s.viewSeen += st.ViewSeen.Load()
@@ -108,6 +112,7 @@ func (d *demo) summary(moving sum, measured time.Duration, f *finding, persisted
 		P50: ms(latency.Quantile(0.5)), P99: ms(latency.Quantile(0.99)),
 		ZoneChanges: end.zones, InterestsOpened: end.opened, InterestsDone: end.done,
 		CallsOK: end.callsOK, CallsFailed: end.callsFailed, Relogins: end.relogins, SessionsFailed: end.failures,
+		Trades: end.trades, GoldLost: f.lost.gold, MugsLost: f.lost.mugs,
 		Diverged: len(f.diffs), PersistedAccounts: persisted, ClockErrorP99: ms(end.clock.Quantile(0.99)),
 		Seconds: measured.Seconds(), Seed: d.opts.Seed,
 	}
@@ -148,6 +153,14 @@ func (s *Summary) judge(opts Options, measured time.Duration) error {
 	if s.Diverged > 0 {
 		bad("%d differences between views and truth", s.Diverged)
 	}
+	for what, lost := range map[string]int64{"gold": s.GoldLost, "mugs": s.MugsLost} {
+		switch {
+		case lost > 0:
+			bad("%d %s too few", lost, what)
+		case lost < 0:
+			bad("%d %s too many", -lost, what)
+		}
+	}
 	if s.InterestsDone != s.InterestsOpened {
 		bad("%d interest operations begun, %d completed", s.InterestsOpened, s.InterestsDone)
 	}
@@ -175,6 +188,7 @@ func (s *Summary) judge(opts Options, measured time.Duration) error {
 	}
 	if s.Bots >= 20 {
 		least("objects in view on average", s.MeanInView, 8*float64(s.Bots)/100)
+		least("trades", float64(s.Trades), 15*scale)
 		least("deliveries per update", float64(s.Deliveries)/float64(max(s.Updates, 1)), 5*float64(s.Bots)/100)
 	}
 	least("zone changes", float64(s.ZoneChanges), 200*scale)
@@ -191,9 +205,10 @@ func (s *Summary) Text() string {
 %d bots, %d sessions, %d objects in %d partitions; %.1f s measured (seed %d)
   %d updates, %d deliveries, %d datagrams; latency p50 %.2f ms, p99 %.2f ms; clock error p99 %.3f ms
   %d zone changes, %d of %d interest operations done, %.1f objects in view on average
+  %d trades, which lost %d gold and %d mugs
   %d calls answered, %d failed; %d logouts with return; %d sessions failed; %d accounts of earlier runs found
   this machine stood still for %.1f s; %d views repaired, %d gaps; diverged: %d
 `, s.Bots, s.Sessions, s.Objects, s.PartitionsUsed, s.Seconds, s.Seed, s.Updates, s.Deliveries, s.Datagrams, s.P50, s.P99, s.ClockErrorP99,
-		s.ZoneChanges, s.InterestsDone, s.InterestsOpened, s.MeanInView, s.CallsOK, s.CallsFailed, s.Relogins, s.SessionsFailed,
+		s.ZoneChanges, s.InterestsDone, s.InterestsOpened, s.MeanInView, s.Trades, s.GoldLost, s.MugsLost, s.CallsOK, s.CallsFailed, s.Relogins, s.SessionsFailed,
 		s.PersistedAccounts, s.StoodStill, s.Repairs, s.Gaps, s.Diverged)
 }

@@ -14,11 +14,11 @@ func TestJudge(t *testing.T) {
 	idle := Summary{Bots: 20, Sessions: 20}
 	err := idle.judge(opts, 4*time.Second)
 	require.ErrorIs(t, err, ErrWorld)
-	for _, what := range []string{"zone changes", "calls", "logouts with return", "datagrams", "deliveries per update"} {
+	for _, what := range []string{"zone changes", "calls", "logouts with return", "datagrams", "deliveries per update", "trades"} {
 		require.ErrorContains(t, err, what)
 	}
 	// 20 bots change zones 20 times in 4 s, and 10 times in 2.
-	some := Summary{Bots: 20, Sessions: 20, MeanInView: 4, Updates: 100, Deliveries: 200, ZoneChanges: 15, CallsOK: 8, Relogins: 4, Datagrams: 9, Partitions: 4}
+	some := Summary{Bots: 20, Sessions: 20, MeanInView: 4, Updates: 100, Deliveries: 200, ZoneChanges: 15, CallsOK: 8, Relogins: 4, Trades: 1, Datagrams: 9, Partitions: 4}
 	require.ErrorContains(t, some.judge(opts, 4*time.Second), "zone changes")
 	some.StoodStill = 2
 	require.NoError(t, some.judge(opts, 4*time.Second))
