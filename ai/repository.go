@@ -197,6 +197,9 @@ func (r *Repository) pull() {
 	for i := range r.batch {
 		r.core.Step(r.batch[i], now)
 	}
+	if len(r.batch) > 0 {
+		r.participant.Inbox().Worked()
+	}
 }
 
 // flush sends what the core wants to send. While the process is cut off nobody would hear it.

@@ -239,6 +239,7 @@ func (a *Agent) takeInbox() error {
 			runtime.Gosched() // to the writers, where there is no other processor for them
 		}
 	}
+	a.part.Inbox().Worked()
 	return nil
 }
 

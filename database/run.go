@@ -208,6 +208,7 @@ func (s *Server) take(batch *[]wire.Message) error {
 			return err
 		}
 	}
+	s.part.Inbox().Worked()
 	return nil
 }
 

@@ -80,6 +80,18 @@ func (in *Inbox) Take(batch *[]wire.Message) (bool, error) {
 	return ok, err
 }
 
+// Worked says that the batch that was taken last is done with: else it counts as in work until the next one is taken,
+// which for an idle participant is never.
+func (in *Inbox) Worked() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.taken, in.working = 0, 0
+	if in.over && in.bytes < in.high/2 {
+		in.over = false
+		in.gate.lower()
+	}
+}
+
 // Wake receives when there may be something to take: for loops that select over other things too.
 func (in *Inbox) Wake() <-chan struct{} { return in.wake }
 

@@ -66,7 +66,7 @@ func (s *State) remove(o *object, from do.Channel, how removal, out *wire.Outbox
 // removeChildren deletes everything below the parent of f, and empties its list (rule 76).
 func (s *State) removeChildren(f *family, from do.Channel, unloaded bool, out *wire.Outbox) {
 	if f.away > 0 {
-		out.SendTo(do.Children(f.id), from, &wire.DeleteChildren{Parent: f.id})
+		out.SendTo(do.Children(f.id), from, &wire.DeleteChildren{Parent: f.id, Unloaded: unloaded})
 	}
 	for _, p := range slices.Clone(f.places) {
 		for len(p.away) > 0 {
@@ -89,7 +89,7 @@ func (s *State) deleteChildren(m *wire.Message, b *wire.DeleteChildren, out *wir
 			return nil
 		}
 		for _, c := range f.children() {
-			s.remove(c, m.From, removal{tellParent: !c.entered}, out)
+			s.remove(c, m.From, removal{tellParent: !c.entered, unloaded: b.Unloaded}, out)
 		}
 		return nil
 	}

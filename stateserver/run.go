@@ -172,6 +172,7 @@ func (s *Server) take() error {
 	}
 	s.metrics.Batches.Add(1)
 	s.metrics.Messages.Add(uint64(len(s.batch)))
+	s.participant.Inbox().Worked()
 	s.route()
 	return nil
 }

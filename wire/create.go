@@ -151,8 +151,9 @@ func (m *Deleted) code(c *coder) {
 
 // DeleteChildren, to an object: delete your children, keep yourself. On a parent's children channel: die (rules 75, 76).
 type DeleteChildren struct {
-	Context uint32
-	Parent  do.ID
+	Context  uint32
+	Parent   do.ID
+	Unloaded bool // on the children channel: the parent went from memory only, and so do children that have a row
 }
 
 func (*DeleteChildren) Type() Type       { return TypeDeleteChildren }
@@ -161,6 +162,9 @@ func (m *DeleteChildren) String() string { return text(m) }
 func (m *DeleteChildren) code(c *coder) {
 	num(c, "context", &m.Context)
 	c.id("parent", &m.Parent)
+	if c.optional(!m.Unloaded) {
+		c.bool("unloaded", &m.Unloaded)
+	}
 }
 
 // DeleteAIObjects deletes every object whose explicit AI is AI (rule 50). To the service of the state servers.

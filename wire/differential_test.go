@@ -94,10 +94,13 @@ func genericMessage(m Message) any {
 	return out
 }
 
+// empty reports whether an optional member is not written.
+func empty(v reflect.Value) bool { return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 }
+
 func genericStruct(v reflect.Value) []any {
 	out := []any{}
 	for i := range v.NumField() {
-		if i+1 == optional[v.Type().Name()] && v.Field(i).Len() == 0 {
+		if i+1 == optional[v.Type().Name()] && empty(v.Field(i)) {
 			continue
 		}
 		if b, ok := v.Field(i).Interface().([]byte); ok && rawMembers[v.Type().Field(i).Name] {
