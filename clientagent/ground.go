@@ -166,6 +166,14 @@ func (s *State) groundUpdate(u *wire.Update) {
 	}
 }
 
+// groundDigest compares what is known of a ground with what its State has said, and asks again if something was missed.
+func (s *State) groundDigest(b *wire.GroundDigest) {
+	g := s.grounds[b.DO]
+	if g != nil && g.known && g.asked == 0 && b.Version.Compare(g.version) > 0 {
+		s.askGround(g)
+	}
+}
+
 // groundMoved hears that a parent is somewhere else.
 func (s *State) groundMoved(id do.ID, v do.Version, at do.Location) {
 	g := s.grounds[id]

@@ -164,6 +164,8 @@ func (s *State) step(m *wire.Message) error {
 		s.enterOwner(m, &b.Entry)
 	case *wire.ChangingOwner:
 		s.changingOwner(m, b)
+	case *wire.GroundDigest:
+		s.groundDigest(b)
 	case *wire.Digest:
 		s.digest(b)
 	case *wire.HeldDigest:

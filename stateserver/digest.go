@@ -35,6 +35,25 @@ func (s *State) digestsDue(out *wire.Outbox) {
 		s.forget(p)
 	}
 	s.tellHeld(out)
+	s.tellGrounds(out)
+}
+
+// tellGrounds tells those below parents the version of the last set that was about their zones: no digest of a location
+// has it, because who is below an object need not see the object.
+func (s *State) tellGrounds(out *wire.Outbox) {
+	if len(s.grounds) == 0 {
+		return
+	}
+	last := make(map[do.ID]do.Version, len(s.grounds))
+	for _, g := range s.grounds {
+		last[g.DO] = g.Version
+	}
+	for _, g := range s.grounds {
+		if last[g.DO] == g.Version && s.objects[g.DO] != nil {
+			out.SendTo(do.Children(g.DO), s.self, &wire.GroundDigest{DO: g.DO, Version: g.Version})
+		}
+	}
+	s.grounds = s.grounds[:0]
 }
 
 // digest sums up the members, and the partitions that had one since the last digest.

@@ -11,7 +11,7 @@ func (s *State) Next() int64 {
 	if len(s.dirty) > 0 {
 		at(s.nextWrite)
 	}
-	if len(s.changed)+len(s.hearings)+len(s.partings) > 0 {
+	if len(s.changed)+len(s.hearings)+len(s.partings)+len(s.grounds) > 0 {
 		at(s.nextDigest)
 	}
 	if len(s.deadlines.list) > 0 {

@@ -170,6 +170,9 @@ func (s *State) announce(o *object, set fields.Map, any fields.Keyword, latest b
 	if len(to) == 0 {
 		return
 	}
+	if any.Any(fields.Grid | fields.Edges | fields.Open) {
+		s.grounds = append(s.grounds, wire.GroundDigest{DO: o.id, Version: o.version()})
+	}
 	u := out.Update()
 	u.DO, u.Version, u.Fields = o.id, o.version(), set
 	if any.Has(fields.Latest) {

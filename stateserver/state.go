@@ -42,9 +42,10 @@ type State struct {
 
 	// What is due later. now is the time of the last Tick.
 	now        int64
-	changed    []*place  // their digests
-	hearings   []*object // whose owners or AIs are due a digest
-	partings   []parting // owners and AIs that lost an object since the last digests
+	changed    []*place            // their digests
+	hearings   []*object           // whose owners or AIs are due a digest
+	partings   []parting           // owners and AIs that lost an object since the last digests
+	grounds    []wire.GroundDigest // what was said of zones since then, oldest first
 	nextDigest int64
 	calls      map[callKey]*call
 	deadlines  callHeap
@@ -142,7 +143,7 @@ func (s *State) Counters() Counters {
 	c := s.counters
 	c.Objects = uint64(len(s.objects))
 	c.Calls = uint64(len(s.calls))
-	c.Digests = uint64(len(s.changed) + len(s.hearings) + len(s.partings))
+	c.Digests = uint64(len(s.changed) + len(s.hearings) + len(s.partings) + len(s.grounds))
 	c.Parked = 0
 	for _, p := range s.parked {
 		c.Parked += uint64(len(p.queue))
@@ -305,7 +306,7 @@ func (s *State) dispatch(m *wire.Message, out *wire.Outbox) error {
 	// What others say to audiences that a State happens to share.
 	// Requests to the database whose answers a lost link took end by their time-out.
 	case *wire.ChannelsAdded, *wire.CallReply, *wire.DBChanged, *wire.Update, *wire.Deleted, *wire.EnterLocation,
-		*wire.EnterAI, *wire.EnterOwner, *wire.ChangingOwner, *wire.Digest, *wire.HeldDigest, *wire.AIEntered, *wire.AskLastWord:
+		*wire.EnterAI, *wire.EnterOwner, *wire.ChangingOwner, *wire.Digest, *wire.HeldDigest, *wire.GroundDigest, *wire.AIEntered, *wire.AskLastWord:
 
 	default:
 		return s.unexpected(m, out)

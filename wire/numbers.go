@@ -97,6 +97,7 @@ const (
 	TypeAskAIEntered            Type = 5023
 	TypeAskLastWord             Type = 5024
 	TypeLastWord                Type = 5025
+	TypeGroundDigest            Type = 5026
 	TypeFreeze                  Type = 5040
 	TypeFrozen                  Type = 5041
 	TypeThaw                    Type = 5042
@@ -232,6 +233,7 @@ var messages = []spec{
 	{5023, "AskAIEntered", "state server of the parent", "the first of the objects", func() Body { return new(AskAIEntered) }},
 	{5024, "AskLastWord", "state server", "the AI of an object that went", func() Body { return new(AskLastWord) }},
 	{5025, "LastWord", "AI", "the object", func() Body { return new(LastWord) }},
+	{5026, "GroundDigest", "state server", "the children channel of the object", func() Body { return new(GroundDigest) }},
 	{5040, "Freeze", "database", "the object", func() Body { return new(Freeze) }},
 	{5041, "Frozen", "state server", "control database", func() Body { return new(Frozen) }},
 	{5042, "Thaw", "database", "the object", func() Body { return new(Thaw) }},

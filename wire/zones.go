@@ -130,6 +130,22 @@ func (m *Digest) code(c *coder) {
 	list(c, "parts", &m.Parts, 4, nest[*DigestPart])
 }
 
+// GroundDigest is what a State tells within a second after it told, on the channel of an object's children, what the
+// object's fields say of the zones below it: the version of the last of these sets. Who knows an older one missed a set,
+// and asks for the object.
+type GroundDigest struct {
+	DO      do.ID
+	Version do.Version
+}
+
+func (*GroundDigest) Type() Type       { return TypeGroundDigest }
+func (m *GroundDigest) String() string { return text(m) }
+
+func (m *GroundDigest) code(c *coder) {
+	c.id("do", &m.DO)
+	c.version(&m.Version)
+}
+
 // DigestPart sums up one partition: Sum is the wrapping sum of DigestOf over the objects.
 type DigestPart struct {
 	Partition do.Partition
