@@ -292,7 +292,7 @@ func (a *Agent) nextPart(slots int) wire.Flush {
 }
 
 // drainedSoon is the backlog from which on the State hears of it with each flush, and not only with ticks.
-const drainedSoon = 16 << 10
+const drainedSoon = 8 << 10
 
 // drained tells the State what the writers have not written, of sessions that had so much.
 func (a *Agent) drained(least uint32) {

@@ -89,7 +89,8 @@ type Config struct {
 	// Backlog is how many bytes may wait for a client that does not read (reason 346), beside the entries of what it has
 	// opened. Default 1 MiB.
 	Backlog int
-	// Behind is the backlog from which on latest values wait. Default 32 KiB.
+	// Behind is the backlog from which on latest values wait. Default 8 KiB: in a full
+	// zone some tens of milliseconds.
 	Behind int
 }
 
@@ -133,7 +134,7 @@ func (c *Config) validate() error {
 		&c.Frames:      1000,
 		&c.Bytes:       256 << 10,
 		&c.Backlog:     1 << 20,
-		&c.Behind:      32 << 10,
+		&c.Behind:      8 << 10,
 	} {
 		if *n == 0 {
 			*n = v

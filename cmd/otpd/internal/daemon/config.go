@@ -37,7 +37,7 @@ type Config struct {
 	BusToken   string        `yaml:"bus_token" env:"OTPD_BUS_TOKEN" help:"Credential in the join URL; empty: a random one at each start."`
 	Admin      string        `yaml:"admin" default:"127.0.0.1:7180" env:"OTPD_ADMIN" help:"HTTP address of /metrics, /healthz and /readyz; empty: none."`
 	Heartbeat  time.Duration `yaml:"heartbeat" default:"30s" env:"OTPD_HEARTBEAT" help:"A client that is silent for longer is ejected (345); 0: never."`
-	FlushMost  time.Duration `yaml:"flush_most" default:"10ms" env:"OTPD_FLUSH_MOST" help:"For how long output to a client is gathered at most when there is much of it; 0: 10ms."`
+	FlushMost  time.Duration `yaml:"flush_most" default:"10ms" env:"OTPD_FLUSH_MOST" help:"For how long output to a client is gathered at most when there is much of it; latest values alone, for so many clients that even this makes too many packets, up to three times as long. 0: 10ms."`
 	Record     string        `yaml:"record" env:"OTPD_RECORD" help:"Directory for recordings of every core's inputs, for otpd replay."`
 	LogLevel   string        `yaml:"log_level" default:"info" enum:"debug,info,warn,error" env:"OTPD_LOG_LEVEL" help:"debug, info, warn or error."`
 	LogFormat  string        `yaml:"log_format" default:"auto" enum:"auto,text,json" env:"OTPD_LOG_FORMAT" help:"auto (coloured text on a terminal, else JSON), text or json."`
