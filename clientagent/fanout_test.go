@@ -8,6 +8,7 @@ import (
 
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
+	"github.com/otpd/otpd/internal/link"
 	"github.com/otpd/otpd/wire"
 )
 
@@ -114,6 +115,47 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 			require.Equal(t, before+201*10, s.Stats().Deliveries)
 		})
 	}
+}
+
+// What fits into one datagram goes there; more fills packets of the stream. Nothing is lost between the two.
+func TestLatestValuesThatFillPacketsGoOnTheStream(t *testing.T) {
+	s, ids := crowd(t, 2, 100) // the second has datagrams
+	var out wire.Outbox
+	var next []func() wire.Message
+	for i := range 100 {
+		next = append(next, movementOf(s, i, true))
+	}
+	for _, n := range []int{1, 30, 100} {
+		for i := range n {
+			require.NoError(t, s.Step(next[i](), &out))
+		}
+		s.Flush(func(o *Out) {
+			grams, stream := latestIn(t, o.Datagrams), latestIn(t, o.Stream)
+			switch {
+			case o.Session == ids[0] || n == 100:
+				require.Equal(t, []int{0, n}, []int{grams, stream})
+			default:
+				require.Equal(t, []int{n, 0}, []int{grams, stream})
+			}
+			require.LessOrEqual(t, len(o.Datagrams), link.MaxDatagram)
+		})
+		for _, u := range s.order {
+			u.pending = 0
+		}
+	}
+}
+
+// latestIn counts ClientLatest frames.
+func latestIn(t testing.TB, b []byte) (n int) {
+	for len(b) > 0 {
+		f, size, err := wire.NextFrame(b)
+		require.NoError(t, err)
+		if _, ok := f.(*wire.ClientLatest); ok {
+			n++
+		}
+		b = b[size:]
+	}
+	return n
 }
 
 func BenchmarkFanOut(b *testing.B) {

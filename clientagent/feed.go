@@ -207,23 +207,16 @@ func (s *State) tell(st *seat) {
 	}
 }
 
-// appendFed appends the values from the first to before the last one.
+// appendFed appends the values from the first to before the last one: to the datagram if all of them have room there, else
+// to the stream, which fills packets.
 func (s *State) appendFed(t *session, f *feed, first, last int) {
 	s.stats.Deliveries += uint64(last - first)
-	begin, cut := f.start(first), first
-	if t.datagrams {
-		room := begin + uint32(max(link.MaxDatagram-len(t.out.Datagrams), 0))
-		if cut = last; f.values[last-1].end > room {
-			for cut = first; f.values[cut].end <= room; cut++ {
-			}
-		}
-		if cut > first {
-			t.out.gram(f.frames[begin:f.values[cut-1].end])
-		}
-	}
-	if cut < last {
-		t.out.Stream = append(t.out.Stream, f.frames[f.start(cut):f.values[last-1].end]...)
-		t.sent += uint64(last - cut)
+	frames := f.frames[f.start(first):f.values[last-1].end]
+	if t.datagrams && len(t.out.Datagrams)+len(frames) <= link.MaxDatagram {
+		t.out.gram(frames)
+	} else {
+		t.out.Stream = append(t.out.Stream, frames...)
+		t.sent += uint64(last - first)
 	}
 	if !t.dirty {
 		t.dirty = true
