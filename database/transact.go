@@ -25,8 +25,7 @@ type transaction struct {
 	epochs  []uint32 // as the States told them
 	refusal *wire.Failed
 	rows    []uint64 // versions after the commit; 0: not known
-	unsure  bool     // the database went away when it was asked: it may have been done then
-	again   bool     // it was done before it was asked for here, by a coordinator that died, or long ago
+	again   bool     // it was done before the answer that says so: at an attempt that had none, or long ago
 }
 
 // txStep is how far a transaction is.
@@ -161,7 +160,7 @@ func (s *State) refuse(t *transaction, f *wire.Failed, out *wire.Outbox) {
 func (s *State) ran(r *request, res *wire.DBResult, out *wire.Outbox) {
 	t := r.tx
 	if res.Code == wire.CodeAway {
-		s.wonder(r)
+		s.unsure = append(s.unsure, r)
 		return
 	}
 	if res.Code != wire.CodeOK {
@@ -172,7 +171,7 @@ func (s *State) ran(r *request, res *wire.DBResult, out *wire.Outbox) {
 		s.refuse(t, f, out)
 		return
 	}
-	t.again = len(res.Rows) == 0 && !t.unsure
+	t.again = len(res.Rows) == 0
 	for i := range t.parts {
 		p := &t.parts[i]
 		if t.again {
@@ -356,12 +355,6 @@ func (s *State) giveUpTransactions(text string, out *wire.Outbox) {
 			s.refuse(t, &wire.Failed{DO: t.id, Code: wire.CodeAway, Text: text}, out)
 		}
 	}
-}
-
-// wonder keeps a transaction that the database may have done when it went away.
-func (s *State) wonder(r *request) {
-	r.tx.unsure = true
-	s.unsure = append(s.unsure, r)
 }
 
 // askAgain gives the backend those transactions again of which it is not known whether they are done.

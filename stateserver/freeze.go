@@ -20,7 +20,7 @@ type frost struct {
 	draining bool  // earlier writes are on their way
 	at       int64 // since when nothing was heard
 	asked    bool  // what became of it
-	twice    bool  // the order to freeze came again: the coordinator that gave the first one died
+	owes     bool  // the coordinator has told the end, and waits for Thawed
 	over     bool
 }
 
@@ -28,8 +28,8 @@ type frost struct {
 func (s *State) freeze(b *wire.Freeze, out *wire.Outbox) {
 	p := s.parked[b.DO]
 	if f := p.frostOf(b.DO); f != nil && f.tx == b.Tx {
-		if f.twice = true; !f.draining {
-			s.still(f, out)
+		if !f.draining {
+			s.still(f, out) // the coordinator that was told died, and this is the next one
 		}
 		return
 	}
@@ -117,8 +117,11 @@ func (s *State) thaw(b *wire.Thaw, out *wire.Outbox) {
 	p := s.parked[b.DO]
 	if p != nil {
 		if f := p.frosts[b.DO]; f != nil && f.tx == b.Tx {
-			// What was committed before it was frozen is in memory, and may have been changed since.
-			s.melt(p, f, b.Committed && (!b.Again || f.twice), b.Row, out)
+			if b.Again && s.askRow(f, out) {
+				f.owes = true
+				return
+			}
+			s.melt(p, f, b.Committed, b.Row, out)
 		} else {
 			p.queue = slices.DeleteFunc(p.queue, func(m wire.Message) bool { return freezes(&m, b) })
 		}
@@ -174,13 +177,22 @@ func (s *State) outcomeIs(b *wire.DBDecided, out *wire.Outbox) {
 	if r == nil || r.frost == nil || r.frost.over {
 		return
 	}
-	f := r.frost
-	if o := s.objects[f.id]; b.Committed && o != nil && o.writer() != nil {
-		// Before it was frozen or after? The row says what the object has now.
-		out.SendTo(database, s.self, &wire.DBGet{Context: s.ask(&dbRequest{frost: f}), DO: f.id})
+	if b.Committed && s.askRow(r.frost, out) {
 		return
 	}
-	s.settleFrost(f, b.Committed, 0, out)
+	s.settleFrost(r.frost, b.Committed, 0, out)
+}
+
+// askRow asks for the row of an object that a transaction which was committed holds still: whether that was before it was
+// frozen, and others may have changed since what it set, or after, only the row says. false: there is none to ask for.
+func (s *State) askRow(f *frost, out *wire.Outbox) bool {
+	o := s.objects[f.id]
+	if o == nil || o.writer() == nil {
+		return false
+	}
+	f.asked = true
+	out.SendTo(database, s.self, &wire.DBGet{Context: s.ask(&dbRequest{frost: f}), DO: f.id})
+	return true
 }
 
 // adopt gives an object what its row has of what a transaction set that was committed.
@@ -208,6 +220,9 @@ func (s *State) adopt(f *frost, b *wire.DBObject, out *wire.Outbox) {
 func (s *State) settleFrost(f *frost, committed bool, row uint64, out *wire.Outbox) {
 	p := s.parked[f.id]
 	s.melt(p, f, committed, row, out)
+	if f.owes {
+		out.SendTo(database, s.self, &wire.Thawed{Tx: f.tx, DO: f.id})
+	}
 	s.releaseFrozen(p, out)
 }
 

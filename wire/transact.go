@@ -125,7 +125,7 @@ type Thaw struct {
 	DO        do.ID
 	Committed bool
 	Row       uint64 // of the row now; 0: not known
-	Again     bool   // it was committed before this Freeze: only who was asked to freeze twice has not applied it yet
+	Again     bool   // it was committed some time before, maybe before the Freeze: only the row says what there is now
 }
 
 func (*Thaw) Type() Type       { return TypeThaw }
