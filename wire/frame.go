@@ -137,17 +137,17 @@ func NextFrame(b []byte) (f Frame, n int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	if t == FrameClientEnter {
+		if e, n := nextEnter(b); e != nil {
+			return e, n, nil
+		}
+	}
 	s := t.find()
 	if s == nil {
 		return nil, 0, fmt.Errorf("wire: frame %d: %w", t, ErrUnknown)
 	}
 	if n, err = frameLen(b, t); err != nil {
 		return nil, 0, err
-	}
-	if t == FrameClientEnter {
-		if e := new(ClientEnter); readEnter(b[:n:n], e) {
-			return e, n, nil
-		}
 	}
 	f = s.empty()
 	c := coder{mode: decoding, buf: b[:n:n]}

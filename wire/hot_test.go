@@ -172,6 +172,18 @@ func BenchmarkParseClientSet(b *testing.B) {
 	}
 }
 
+func BenchmarkNextFrameEnter(b *testing.B) {
+	in := AppendClientEnter(nil, &ClientEnter{
+		Alias: 70000, DO: testEntered, Class: 3, Location: do.Location{Parent: do.WellKnown(9), Zone: 100_000}, Version: testVer, Fields: testMap,
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := NextFrame(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkMessageUpdate(b *testing.B) {
 	id := do.NewID(3, 1, 2)
 	m := Message{To: []do.Channel{do.At(do.Location{Parent: do.WellKnown(5), Zone: 3})}, From: do.ObjectChannel(id), Body: &Update{DO: id, Version: testVer, Fields: testMap}}

@@ -50,6 +50,18 @@ func appendVersion(dst []byte, v do.Version) []byte {
 	return fields.AppendUint(dst, uint64(v.M))
 }
 
+// nextEnter is NextFrame where b begins with a ClientEnter. nil: as readEnter, or b is shorter than it.
+func nextEnter(b []byte) (*ClientEnter, int) {
+	n, err := fields.Skip(b)
+	if err != nil {
+		return nil, 0
+	}
+	if m := new(ClientEnter); readEnter(b[:n:n], m) {
+		return m, n
+	}
+	return nil, 0
+}
+
 // readEnter reads a ClientEnter, of which b is exactly one array. False: the codec has to say what is wrong with it, or it
 // has members of which one is none.
 func readEnter(b []byte, m *ClientEnter) bool {
