@@ -231,11 +231,10 @@ func (a *activity) gatherAll() error {
 	return nil
 }
 
-// gather appends a set of what changed on o since its last save. Of an object that is gone it is written at once.
+// gather appends a set of what changed on o since its last save.
 func (a *activity) gather(o *object) error {
 	if o.gone {
-		a.s.lastWords(o)
-		return nil
+		return a.gatherLast(o)
 	}
 	op, ok, err := a.s.takeChanges(o)
 	if ok {

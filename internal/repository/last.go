@@ -49,6 +49,7 @@ func (s *State) left(o *object) {
 	if s.lasts(o) {
 		o.inst.Detach()
 	}
+	o.over = true
 	s.last.left(o)
 }
 
@@ -59,29 +60,54 @@ func (s *State) lasts(o *object) bool {
 	return next == nil || next.inst != o.inst
 }
 
+// gatherLast writes what changed on an object that is gone. A handler that began before it went and answers a call does
+// not count any more: the caller was told that the object is gone. Nor does one that ends behind the last handler, when the
+// next life may have begun.
+func (a *activity) gatherLast(o *object) error {
+	late := a.call != nil || o.over
+	if late && a.s.unsaid(o) {
+		return fmt.Errorf("repository: save %s: %w: it is gone", o.id, ErrNoObject)
+	}
+	if !late {
+		a.s.lastWords(o)
+	}
+	return nil
+}
+
+// unsaid reports whether something is changed of the db fields of an object that is gone.
+func (s *State) unsaid(o *object) (changed bool) {
+	if s.last == nil || !o.ran || o.inst == nil || !s.lasts(o) {
+		return false
+	}
+	o.inst.EachChanged(func(f *do.Field, _ []byte, _ error) { changed = changed || o.stores(f.Number) })
+	return changed || slices.ContainsFunc(o.inst.Removed(nil), o.stores)
+}
+
+// stores reports whether a field is one of the database.
+func (o *object) stores(n fields.Number) bool {
+	f := o.class.Field(n)
+	return f != nil && f.Keywords.Has(fields.DB)
+}
+
 // lastWords writes what is changed of the db fields of an object that is gone. A value that its type refuses is
 // reported and left out.
 func (s *State) lastWords(o *object) {
-	if s.last == nil || !o.ran || o.inst == nil || !s.lasts(o) {
+	if !s.unsaid(o) {
 		return
-	}
-	stored := func(n fields.Number) bool {
-		f := o.class.Field(n)
-		return f != nil && f.Keywords.Has(fields.DB)
 	}
 	var set []fields.Pair
 	o.inst.EachChanged(func(f *do.Field, value []byte, err error) {
 		switch {
-		case !stored(f.Number):
+		case !o.stores(f.Number):
 		case err != nil:
 			s.report(fmt.Errorf("repository: last write of %s of %s: %w", f, o.id, err))
 		default:
 			set = append(set, fields.Pair{Number: f.Number, Value: slices.Clone(value)})
 		}
 	})
-	removed := slices.DeleteFunc(o.inst.Removed(nil), func(n fields.Number) bool { return !stored(n) })
+	removed := slices.DeleteFunc(o.inst.Removed(nil), func(n fields.Number) bool { return !o.stores(n) })
 	o.inst.MarkSaved()
-	if len(set)+len(removed) > 0 {
+	if len(set)+len(removed) > 0 { // not all was refused
 		s.last.write(o, fields.MapOf(set...), removed)
 	}
 }

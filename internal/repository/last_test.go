@@ -21,6 +21,7 @@ type (
 		Label string                    `do:"ram,db,max=8"`
 		Dust  int64                     `do:"ram"`
 		Count do.Call[struct{}, string] `do:"clsend"`
+		Poke  do.Event[string]          `do:"clsend,airecv"`
 	}
 	Crate struct {
 		do.Object
@@ -39,6 +40,8 @@ func (c *ChestAI) OnDelete(ctx context.Context) error  { return c.t.end(ctx, c) 
 func (c *ChestAI) OnCount(ctx context.Context, _ struct{}) (string, error) {
 	return "", c.t.count(ctx, c)
 }
+
+func (c *ChestAI) OnPoke(ctx context.Context, _ string) error { return c.t.count(ctx, c) }
 
 // CrateAI has no handler.
 type CrateAI struct{ Crate }
@@ -206,25 +209,72 @@ func TestK7LastWriteOfWhatFits(t *testing.T) {
 	require.Equal(t, []fields.Number{x.number("Label")}, x.one().(*wire.DeleteFields).Fields)
 }
 
-// A call that is still being answered when the object goes counts as it returns, as before.
+// A handler that waits when its object goes: what it changes then is written with the last handler's, if it ends before
+// that. It is not if it ends later, when the next life may have begun, or if it answers a call, whose caller was told that
+// the object is gone.
 func TestK7LastWriteOfALateHandler(t *testing.T) {
-	x := newLastTest(t)
-	x.end = func(context.Context, *ChestAI) error { return nil }
-	x.count = func(ctx context.Context, c *ChestAI) error {
-		_, err := x.a.Request(ctx, "ask", do.ObjectChannel(street), func(c uint32) wire.Body { return &wire.GetAll{Context: c, DO: street} })
-		c.Gold = 20
+	request := func(ctx context.Context, x *lastTest, id do.ID) error {
+		_, err := x.a.Request(ctx, "ask", do.ObjectChannel(id), func(c uint32) wire.Body { return &wire.GetAll{Context: c, DO: id} })
 		return err
 	}
-	x.enter("Chest", 1)
-	x.step(&wire.Call{Context: 5, Caller: do.Session(petID(9)), DO: petID(1), Field: x.number("Count"), Args: []byte{0x90}, Deadline: x.now + 5*second})
-	asked := x.one().(*wire.GetAll)
-	x.gone(1)
-	require.Empty(t, x.sent())
-	x.step(&wire.GetAllResp{Context: asked.Context, Entry: wire.Entry{DO: street}})
-	out := x.sent()
-	require.Len(t, out, 2)
-	require.Equal(t, x.gold(20), out[0].Body.(*wire.SetFields).Fields)
-	require.IsType(t, &wire.Bundle{}, out[1].Body, "the answer")
+	for name, c := range map[string]struct {
+		call, early bool
+		want        bool
+	}{
+		"an event, early": {false, true, true},
+		"an event, late":  {false, false, false},
+		"a call, early":   {true, true, false},
+		"a call, late":    {true, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newLastTest(t)
+			x.end = func(ctx context.Context, _ *ChestAI) error { return request(ctx, x, petID(7)) }
+			x.count = func(ctx context.Context, chest *ChestAI) error {
+				err := request(ctx, x, petID(8))
+				chest.Gold = 20
+				return err
+			}
+			x.enter("Chest", 1)
+			if c.call {
+				x.step(&wire.Call{Context: 5, Caller: do.Session(petID(9)), DO: petID(1), Field: x.number("Count"), Args: []byte{0x90}, Deadline: x.now + 5*second})
+			} else {
+				x.step(&wire.Update{DO: petID(1), Version: do.Version{Inc: 1, N: 2}, Fields: fields.MapOf(fields.Pair{
+					Number: x.number("Poke"), Value: fields.AppendString(nil, "go"),
+				})})
+			}
+			late := x.one().(*wire.GetAll)
+			x.gone(1)
+			last := x.one().(*wire.GetAll)
+			answer := func(g *wire.GetAll) {
+				x.step(&wire.GetAllResp{Context: g.Context, Entry: wire.Entry{DO: g.DO}})
+			}
+			order := []*wire.GetAll{last, late}
+			if c.early {
+				order = []*wire.GetAll{late, last}
+			}
+			for _, g := range order {
+				answer(g)
+			}
+			var written []fields.Map
+			for _, m := range x.sent() {
+				switch b := m.Body.(type) {
+				case *wire.SetFields:
+					written = append(written, b.Fields)
+				case *wire.Bundle:
+					require.True(t, c.call)
+					require.NotEqual(t, wire.CodeOK, b.Ops[0].Reply.Code, "what was not written is no success")
+				}
+			}
+			if c.want {
+				require.Equal(t, []fields.Map{x.gold(20)}, written)
+				require.Empty(t, x.errs)
+				return
+			}
+			require.Empty(t, written)
+			require.Len(t, x.errs, 1)
+			require.ErrorIs(t, x.errs[0], ErrNoObject)
+		})
+	}
 }
 
 // A State that asks for the last word of an object has it when the calls are over that were being answered when it went:

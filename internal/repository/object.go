@@ -54,6 +54,7 @@ type object struct {
 	told     bool        // declared: known without being seen (client, rule 89)
 	run      bool        // this side is its AI
 	ran      bool        // this side was, when it went
+	over     bool        // its last handler is over
 	making   bool        // its Create is not answered
 	dog      bool        // an UberDOG: it has no State
 	gone     bool        // not in the table any more

@@ -68,6 +68,7 @@ type Counters struct {
 	SwapsDone            int // bundles over two objects
 	SwapsInDoubt         int // those that were refused because a State had not said what it has
 	DatabaseAway         int
+	DatabaseRefuses      int // times in which it took no writes
 	Followed             int // handles that follow an object
 	CellsCrossed         int // by objects that are followed, on a grid
 	GridsChanged         int // while somebody followed over them
@@ -125,6 +126,7 @@ func (c *Counters) Table() []Count {
 		{"bundles over two objects", c.SwapsDone, true},
 		{"bundles refused in doubt", c.SwapsInDoubt, true},
 		{"failures of the database", c.DatabaseAway, true},
+		{"times without writes", c.DatabaseRefuses, true},
 		{"handles that follow", c.Followed, true},
 		{"cells crossed while followed", c.CellsCrossed, true},
 		{"grids changed while followed over", c.GridsChanged, true},
@@ -189,6 +191,7 @@ func (c *Counters) Add(o Counters) {
 	c.SwapsDone += o.SwapsDone
 	c.SwapsInDoubt += o.SwapsInDoubt
 	c.DatabaseAway += o.DatabaseAway
+	c.DatabaseRefuses += o.DatabaseRefuses
 	c.Followed += o.Followed
 	c.CellsCrossed += o.CellsCrossed
 	c.GridsChanged += o.GridsChanged

@@ -30,6 +30,7 @@ type world struct {
 	everyAgent []*agent // those that died, too
 	db         *databaseRole
 	backend    *witness
+	refusing   bool // it takes no writes
 	tool       *participant
 	tools      uint32            // requests of the tool
 	schema     *do.Schema        // of the cluster: the game's, and more
@@ -205,6 +206,7 @@ func (w *world) flushDatabase(d *databaseRole) {
 				w.backend.Fail(nil)
 				return
 			}
+			w.refuseWrites()
 			m := work.Run(ctx, w.backend)
 			w.backend.Fail(nil)
 			if d.gone {
@@ -219,11 +221,28 @@ func (w *world) flushDatabase(d *databaseRole) {
 	}
 }
 
+// refuseWrites begins now and then a while in which the database is read and takes no writes.
+func (w *world) refuseWrites() {
+	if w.mild || w.refusing || w.rand.IntN(150) != 0 {
+		return
+	}
+	w.count.DatabaseRefuses++
+	w.refusing = true
+	w.backend.Refuse([]error{database.ErrReadOnly, database.ErrFull}[w.rand.IntN(2)])
+	w.after(w.within(3*second), w.takeWrites)
+}
+
+func (w *world) takeWrites() {
+	w.refusing = false
+	w.backend.Refuse(nil)
+}
+
 // shardPartitions says which State has which partitions.
 var shardPartitions = [][]do.Partition{{0, 1}, {2, 3}, {4}}
 
 func (w *world) buildShard(i int) error {
 	parts := shardPartitions[i]
+	w.takeWrites() // who starts on a database that takes no writes waits for it
 	epoch, err := w.backend.RaiseEpoch(context.Background(), parts)
 	if err != nil {
 		return err
