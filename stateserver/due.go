@@ -29,10 +29,9 @@ func (s *State) Next() int64 {
 	if len(s.parted) > 0 {
 		at(s.parted[0].until)
 	}
-	for _, f := range s.frosts {
+	for _, f := range s.frosts { // not by time: one whose question had no answer waits anew
 		if !f.asked {
 			at(f.at + int64(s.cfg.AnswerTimeout))
-			break
 		}
 	}
 	if len(s.sent) > 0 {
