@@ -36,8 +36,8 @@ var targets = []target{
 	{what: "one client of 100 stops reading: p99 of the others, against none", file: "stall", row: "100 clients at 20 Hz, 1 stop reading", metric: "p99_ms", bound: 1.2, over: "100 clients at 20 Hz"},
 	{
 		what: "1,000 zones of 10 clients against one zone with as many deliveries: CPU", file: "many", metric: "server_cpu_s_per_million", bound: 2,
-		row: "10000 clients in 1000 zones at 0.2 Hz", over: "135 clients at 1 Hz",
-		floor: "10000 clients in 1000 zones at 0.2 Hz, bare quic-go, at once", floorOver: "135 clients at 1 Hz, bare quic-go, at once",
+		row: "10000 clients in 1000 zones at 0.15 Hz", over: "117 clients at 1 Hz",
+		floor: "10000 clients in 1000 zones at 0.15 Hz, bare quic-go, at once", floorOver: "117 clients at 1 Hz, bare quic-go, at once",
 	},
 	{what: "SET_FIELD in the core", file: "state", row: "core: set a field of three values, no watcher", metric: "ns_per_operation", bound: 250},
 	{what: "creates in the core, empty parent", file: "state", row: "core: create, parent with 0 children", metric: "operations_per_s", bound: 500_000},
