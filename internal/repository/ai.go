@@ -448,6 +448,7 @@ func (a *AI) hearUpdate(m wire.Message, b *wire.Update) {
 		a.hearTrade(b.DO, b.Fields)
 		a.hearOwn(o, b.Fields)
 	} else {
+		a.hearOthers(b.DO, b.Fields)
 		a.update(o, b.Fields, Caller{Channel: m.From})
 	}
 	if gap {

@@ -20,7 +20,7 @@ const maxDoubtful = 256
 // something in the middle.
 type doubt struct {
 	asked  uint32 // the GetAll that settles it; 0: the State was not asked
-	linked bool   // the link was lost, and its State has not said what it has
+	linked bool   // the link was lost, or values came in an order that is not known, and its State has not said what it has
 	trades []*tradePart
 	queue  []runnable
 	starts int // handlers in queue that have not begun, without those of its life
@@ -192,6 +192,16 @@ func (a *AI) doubtBehind(b *wire.LinkLost) {
 			d.linked, d.asked = true, 0
 		}
 	}
+}
+
+// doubtState puts an object in doubt until its State has said what it has.
+func (a *AI) doubtState(o *object) {
+	d := a.question(o)
+	if !d.linked {
+		d.linked = true
+		a.State.linked++
+	}
+	a.askDoubtful()
 }
 
 // askDoubtful asks the States of what is in doubt what they have, and again after a while: a State that begins may not

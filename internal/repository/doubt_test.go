@@ -250,6 +250,32 @@ func TestHandlersWaitForATransaction(t *testing.T) {
 	}
 }
 
+// Somebody else sets a field of a transaction whose answer is late, to what it was before: whether that came before the
+// transaction or after it, only the State knows, and it is asked.
+func TestTransactionWhoseValueCameBack(t *testing.T) {
+	x := newAITest(t)
+	a, b := x.stored("Flippy"), x.stored("Goofy")
+	result, tx := x.trade(a, b)
+	update := func(gold int) {
+		v := a.Version()
+		v.N++
+		x.step(&wire.Update{DO: a.ID(), Version: v, Fields: values(t, x.class, "Gold", gold)})
+	}
+	update(3)
+	update(0)
+	x.step(&wire.Done{Context: tx.Context})
+	require.NoError(t, *result)
+	require.EqualValues(t, 5, b.Gold)
+	get, ok := x.one().(*wire.GetAll)
+	require.True(t, ok)
+	require.Equal(t, a.ID(), get.DO)
+	require.ErrorIs(t, func() error { a.HP = 4; return a.Save() }(), wire.CodeLinkLost, "it waits")
+	x.step(x.is(get, 9, "Name", "Flippy", "HP", 100, "Gold", 0))
+	require.Zero(t, a.Gold)
+	a.HP = 4
+	require.NoError(t, a.Save())
+}
+
 // Two handlers that trade with each other's objects do not wait for each other for ever.
 func TestTransactionsOfHandlersOverTheSameObjects(t *testing.T) {
 	x := newAITest(t)

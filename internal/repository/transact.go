@@ -30,6 +30,7 @@ type tradePart struct {
 	pairs []fields.Pair // what is to be set
 	old   [][]byte      // what was there; nil: nothing
 	heard []bool        // the State has told the new value, so what is there now is not older
+	other []bool        // somebody else has set it since this was asked for
 	where wire.DBPart
 }
 
@@ -190,7 +191,7 @@ func (t *trade) gather() error {
 			p.old = append(p.old, bytes.Clone(old))
 			expect = append(expect, fields.Pair{Number: f.Number, Value: p.old[len(p.old)-1]})
 		}
-		p.heard = make([]bool, len(p.pairs))
+		p.heard, p.other = make([]bool, len(p.pairs)), make([]bool, len(p.pairs))
 		p.where.Fields, p.where.Expect = fields.MapOf(p.pairs...), fields.MapOf(expect...)
 		changed = changed || len(p.pairs) > 0
 	}
@@ -273,6 +274,7 @@ func (a *AI) traded(t *trade) {
 	for i := range t.parts {
 		p := &t.parts[i]
 		o := a.objects[p.id]
+		ask := false
 		row := o == nil || o.inst != p.in
 		for j, pair := range p.pairs {
 			f := p.in.Object().Class().Field(pair.Number)
@@ -289,8 +291,31 @@ func (a *AI) traded(t *trade) {
 			if f = o.class.Field(pair.Number); f == nil || f.Slot < 0 {
 				continue
 			}
-			if o.pendingOf(f.Number) != nil || equal(o.vals[f.Slot], p.old[j]) {
+			switch {
+			case o.pendingOf(f.Number) == nil && !equal(o.vals[f.Slot], p.old[j]):
+				// Something newer was heard.
+			case p.other[j]:
+				// It is again what it was: whether that came before the transaction or after it, only the State knows.
+				ask = true
+			default:
 				a.foreign(o, f, pair.Value, false)
+			}
+		}
+		if ask {
+			a.doubtState(o)
+		}
+	}
+}
+
+// hearOthers notes that somebody else has set fields of an object.
+func (a *AI) hearOthers(id do.ID, m fields.Map) {
+	for _, t := range a.trades {
+		for i := range t.parts {
+			p := &t.parts[i]
+			for j := range p.pairs {
+				if _, ok := m.Get(p.pairs[j].Number); ok && p.id == id {
+					p.other[j] = true
+				}
 			}
 		}
 	}
