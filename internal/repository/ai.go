@@ -38,6 +38,7 @@ type AI struct {
 	joined     bool // the schema record is that of the cluster as it is now
 	failure    error
 	hello      uint32
+	outgrew    int64  // when a class was met last that is not known
 	offers     *Timer // of the schema; nil: it was not offered
 	onReady    []func()
 	early      []wire.Message    // that came before the schema, and wait for it
@@ -324,6 +325,16 @@ func contextOf(b wire.Body) (uint32, bool) {
 	return 0, false
 }
 
+// outgrown asks for the schema, of which this AI does not know a class that an object has: it has grown since. Not more
+// than once a second.
+func (a *AI) outgrown() {
+	if !a.joined || a.now < a.outgrew+int64(time.Second) {
+		return
+	}
+	a.outgrew = a.now
+	a.send(do.Control(do.RoleDatabase), &wire.SchemaGet{Context: a.nextContext()})
+}
+
 // hearSchema takes the cluster's schema in, once it holds the game's.
 func (a *AI) hearSchema(b *wire.SchemaRecord) {
 	if b.Version == 0 || a.joined && b.Version <= a.version {
@@ -339,7 +350,15 @@ func (a *AI) hearSchema(b *wire.SchemaRecord) {
 		a.fail(fmt.Errorf("repository: schema of the cluster: %w", err))
 		return
 	}
+	grown := a.joined
 	a.schema, a.version, a.partitions, a.ready, a.joined = s, b.Version, b.Partitions, true, true
+	if grown {
+		a.outgrew = 0
+		// Objects of its new classes could not be taken in. Those that are here keep their classes: nothing in this process
+		// was built with the new fields.
+		a.askHeld()
+		a.reopen()
+	}
 	a.settled()
 	early := a.early
 	a.early = nil

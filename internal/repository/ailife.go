@@ -201,6 +201,9 @@ func (a *AI) take(e *wire.Entry, covers fields.Keyword, mark func(o *object)) *o
 		fields: e.Fields, covers: covers,
 	}, mark)
 	if err != nil {
+		if a.schema.ByNumber(e.Class) == nil {
+			a.outgrown()
+		}
 		a.report(err)
 		return nil
 	}

@@ -21,6 +21,7 @@ func (a *AI) hearHeldDigest(b *wire.HeldDigest) {
 	for _, c := range b.Counts {
 		o := a.objects[c.DO]
 		if o == nil && a.schema.ByNumber(c.Class) == nil {
+			a.outgrown()
 			continue
 		}
 		if o == nil || !o.run && !o.owned || o.counted != c.Count {

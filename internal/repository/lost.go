@@ -41,9 +41,14 @@ func (a *AI) hearLinkLost(b *wire.LinkLost) {
 	if b.Dead {
 		a.bury(b)
 	}
-	a.send(do.Control(do.RoleStateServer), &wire.AskHeld{Owners: []do.Channel{a.channel}, AI: a.channel})
+	a.askHeld()
 	a.askDoubtful()
 	a.reopen()
+}
+
+// askHeld asks all States for what this AI runs and owns.
+func (a *AI) askHeld() {
+	a.send(do.Control(do.RoleStateServer), &wire.AskHeld{Owners: []do.Channel{a.channel}, AI: a.channel})
 }
 
 // bury ends the objects of dead States: they are gone from memory.

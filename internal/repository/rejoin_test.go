@@ -119,3 +119,27 @@ func TestCreateThatNobodyHeard(t *testing.T) {
 	x.tick(openingTimeout)
 	require.Empty(t, x.sent())
 }
+
+// The cluster's schema grows while the AI runs: it finds out by an object of a class that it does not know, asks for the
+// schema, and then for what it could not take in.
+func TestSchemaGrows(t *testing.T) {
+	x := newAITest(t)
+	grown, err := do.ParseSchema(append(x.a.Schema().Text(), []byte("dclass Lamp {\n  uint8 Light required broadcast;\n};\n")...))
+	require.NoError(t, err)
+	lamp := grown.Class("Lamp")
+	e := wire.Entry{
+		DO: do.NewID(1, 1, 5), Class: lamp.Number(), Version: do.Version{Inc: 1, N: 1}, Location: streetAt, AI: x.a.Channel(),
+		Fields: values(t, lamp, "Light", 3),
+	}
+	x.step(&wire.EnterAI{Entry: e}, &wire.EnterAI{Entry: e})
+	require.IsType(t, &wire.SchemaGet{}, x.one())
+	require.Zero(t, x.a.Len())
+	x.tick(2 * second)
+	x.step(&wire.HeldDigest{Counts: []wire.HeldCount{{DO: e.DO, Class: e.Class}}})
+	get := x.one().(*wire.SchemaGet)
+	x.step(&wire.SchemaRecord{Context: get.Context, Version: 2, Text: grown.Text(), Partitions: 4})
+	require.IsType(t, &wire.AskHeld{}, x.one())
+	x.step(&wire.EnterAI{Entry: e})
+	require.Equal(t, 1, x.a.Len())
+	require.Empty(t, x.sent())
+}

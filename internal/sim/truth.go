@@ -300,8 +300,8 @@ func (w *world) judgeView(t truth, a *actor, covered map[do.Location]bool, me do
 	}
 	for _, id := range t.ids {
 		o := t.objects[id]
-		if schema := a.state().Schema(); schema != nil && schema.Class(o.Class.Name()) == nil {
-			continue // the schema grew since it came
+		if schema := a.state().Schema(); a.client != nil && schema != nil && schema.Class(o.Class.Name()) == nil {
+			continue // the schema grew since it came: AIs are told, clients are not
 		}
 		_, parented := t.objects[o.Location.Parent]
 		want := repository.ObjectView{Visible: covered[o.Location] && parented, Owned: o.Owner == me, AI: runs(o)}
