@@ -142,7 +142,7 @@ func (s *State) apply(o *object, set fields.Map, c checked, writer do.Channel, w
 		s.store(o, w, f, v)
 	}
 	s.counters.Updates++
-	s.announce(o, set, c.any, c.latest, writer, out)
+	s.announce(o, set, c.any, c.latest, writer, writer, out)
 }
 
 // store keeps one checked value, in memory and for the database, where the field is kept at all.
@@ -155,9 +155,10 @@ func (s *State) store(o *object, w *writer, f *do.Field, v []byte) {
 	}
 }
 
-// announce sends the Update of a set that was stored.
-func (s *State) announce(o *object, set fields.Map, any fields.Keyword, latest bool, writer do.Channel, out *wire.Outbox) {
-	to := s.hearers(o, any, writer)
+// announce sends the Update of a set that was stored, in the name of its writer. Of AI and owner that one of both is not
+// told who knows: he has an answer from this State.
+func (s *State) announce(o *object, set fields.Map, any fields.Keyword, latest bool, writer, knows do.Channel, out *wire.Outbox) {
+	to := s.hearers(o, any, knows)
 	if any.Has(fields.Broadcast) && o.place != nil {
 		o.published()
 		s.stir(o.place)
@@ -299,7 +300,7 @@ func (s *State) deleteFields(m *wire.Message, b *wire.DeleteFields, out *wire.Ou
 		}
 	}
 	s.counters.Updates++
-	s.announce(o, set, any, false, m.From, out)
+	s.announce(o, set, any, false, m.From, m.From, out)
 	s.done(r, o, out)
 	return nil
 }

@@ -148,9 +148,20 @@ func (s *State) melt(p *parking, f *frost, committed bool, row uint64, out *wire
 	if f.fields.Len() == 0 {
 		return
 	}
-	if c, code, _ := s.check(o.class, f.fields); code == wire.CodeOK {
-		s.apply(o, f.fields, c, f.by, false, out)
+	c, code, _ := s.check(o.class, f.fields)
+	if code != wire.CodeOK {
+		return
 	}
+	for i := range c.found {
+		s.store(o, nil, c.found[i].field, c.found[i].value)
+	}
+	s.counters.Updates++
+	// Who asked is told, too, all of it: its answer is the database's, and may come before the object entered.
+	any := c.any
+	if f.by == o.ai {
+		any |= fields.AIRecv
+	}
+	s.announce(o, f.fields, any, c.latest, f.by, do.Channel{}, out)
 }
 
 // releaseFrozen goes on with what waited, if no transaction holds any of it.

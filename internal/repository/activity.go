@@ -143,21 +143,11 @@ func (c handlerContext) Value(key any) any {
 // perform runs the handler on the coroutine that took it.
 func (a *activity) perform() {
 	a.co = a.s.sched.current
-	o := a.o
-	if o != nil {
-		o.busy++
-	}
 	reply, err := a.invoke()
 	if a.s.sched.closed {
 		err = errors.Join(err, ErrClosed)
 	}
-	if o != nil {
-		o.busy--
-	}
 	a.finish(reply, err)
-	if o != nil && o.parting {
-		a.s.left(o)
-	}
 	a.s.done(a)
 }
 

@@ -37,13 +37,9 @@ func (s *State) leave(o *object) {
 	s.sched.enqueue(runnable{step: func() { s.lastWords(o) }})
 }
 
-// left is called when an object's last handler is over. What others that had begun before change as they return is
-// written, too, so these are waited for: its next life must not begin before.
+// left is called when an object's last handler is over.
 func (s *State) left(o *object) {
 	if s.last == nil || !o.ran || o.inst == nil {
-		return
-	}
-	if o.parting = o.busy > 0; o.parting {
 		return
 	}
 	if s.lasts(o) {

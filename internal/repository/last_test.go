@@ -277,30 +277,6 @@ func TestK7LastWriteOfALateHandler(t *testing.T) {
 	}
 }
 
-// A State that asks for the last word of an object has it when the calls are over that were being answered when it went:
-// its next life begins with what they wrote.
-func TestK7LastWordAfterALateHandler(t *testing.T) {
-	x := newLastTest(t)
-	x.end = func(context.Context, *ChestAI) error { return nil }
-	x.count = func(ctx context.Context, c *ChestAI) error {
-		err := x.a.Sleep(ctx, time.Second)
-		c.Gold = 20
-		return err
-	}
-	x.enter("Chest", 1)
-	x.step(&wire.Call{Context: 5, Caller: do.Session(petID(9)), DO: petID(1), Field: x.number("Count"), Args: []byte{0x90}, Deadline: x.now + 5*second})
-	x.gone(1)
-	x.step(&wire.AskLastWord{DO: petID(1), Version: do.Version{Inc: 1, N: 2}})
-	require.Empty(t, x.sent())
-	x.tick(2 * second)
-	out := x.sent()
-	require.Len(t, out, 2)
-	set := out[0].Body.(*wire.SetFields)
-	require.Equal(t, x.gold(20), set.Fields)
-	x.step(&wire.Done{Context: set.Context, Of: set.Type(), DO: set.DO, Row: 2})
-	require.IsType(t, &wire.LastWord{}, x.one())
-}
-
 // While the database cannot take a last write it is sent again, in order, and who wants the object back waits for it.
 func TestK7LastWriteIsRepeated(t *testing.T) {
 	x := newLastTest(t)

@@ -58,8 +58,6 @@ type object struct {
 	making   bool        // its Create is not answered
 	dog      bool        // an UberDOG: it has no State
 	gone     bool        // not in the table any more
-	parting  bool        // its last handler is over, and others have begun and are not
-	busy     int32       // its handlers that have begun and are not over
 	entered  bool        // generated
 	late     bool        // its generate waits for its turn
 	deferred []*activity // handlers that wait with it

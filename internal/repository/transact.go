@@ -27,6 +27,7 @@ type tradePart struct {
 	in    *do.Instance
 	id    do.ID
 	o     *object       // the object as it is here now; nil: it is not, and in is a row that was loaded
+	late  bool          // it entered, or its values were told anew, while the transaction was under way
 	pairs []fields.Pair // what is to be set
 	old   [][]byte      // what was there; nil: nothing
 	heard []bool        // the State has told the new value, so what is there now is not older
@@ -95,12 +96,16 @@ func (a *AI) doubtPart(p *tradePart, o *object) {
 	d.trades = append(d.trades, p)
 }
 
-// entersTrade puts an object in doubt that enters while a transaction of this repository over it is under way: it was
-// a row when that was asked for, or another life, and its entry may be from before.
+// entersTrade puts an object in doubt that enters while a transaction of this repository over it is under way: its entry
+// may be from before that or from after.
 func (a *AI) entersTrade(o *object) {
 	for _, t := range a.trades {
 		for i := range t.parts {
-			if p := &t.parts[i]; p.id == o.id && p.o != o {
+			p := &t.parts[i]
+			if p.id != o.id {
+				continue
+			}
+			if p.late = true; p.o != o {
 				a.doubtPart(p, o)
 			}
 		}
@@ -274,7 +279,7 @@ func (a *AI) traded(t *trade) {
 	for i := range t.parts {
 		p := &t.parts[i]
 		o := a.objects[p.id]
-		ask := false
+		ask := o != nil && p.late // its State has done it, and says what there is now
 		row := o == nil || o.inst != p.in
 		for j, pair := range p.pairs {
 			f := p.in.Object().Class().Field(pair.Number)
@@ -285,7 +290,7 @@ func (a *AI) traded(t *trade) {
 				// Its value was checked when it was gathered.
 				_, _, _ = p.in.Apply(pair.Number, pair.Value)
 			}
-			if o == nil || p.heard[j] {
+			if o == nil || p.late || p.heard[j] {
 				continue
 			}
 			if f = o.class.Field(pair.Number); f == nil || f.Slot < 0 {

@@ -25,8 +25,8 @@ func (x *aiTest) row(id do.ID, name string, gold int) *AvatarAI {
 	return a
 }
 
-// A row is part of a transaction, and comes to life here before that is decided, with its old values. Its AI is not told
-// of what it set itself, so the object takes it from the answer; its handlers wait for that.
+// A row is part of a transaction, and comes to life here before that is decided. Whether with the values from before or
+// after, its State is asked; its handlers wait for that.
 func TestRowOfATransactionComesToLife(t *testing.T) {
 	for _, committed := range []bool{true, false} {
 		t.Run(fmt.Sprint(committed), func(t *testing.T) {
@@ -50,6 +50,9 @@ func TestRowOfATransactionComesToLife(t *testing.T) {
 				want = 5
 				x.step(&wire.Done{Context: tx.Context})
 				require.NoError(t, *result)
+				get, other := x.asked()
+				require.Empty(t, other)
+				x.step(x.is(get[id], 2, "Name", "Flippy", "HP", 100, "Gold", 5))
 			} else {
 				x.step(&wire.Failed{Context: tx.Context, Code: wire.CodeConflict})
 				require.ErrorIs(t, *result, wire.CodeConflict)

@@ -193,26 +193,31 @@ func (c *chronicle) enter(e *wire.Entry) {
 	if list := c.stays[e.DO]; len(list) == 0 || list[len(list)-1].at != e.Location {
 		c.noteStay(e.DO, e.Location)
 	}
+	if c.w.places[e.DO] { // a set that nobody hears is in the entry only
+		c.says(e.DO, e.Fields)
+	}
 }
 
 // update notes a set of what a place says of its zones, and counts those who are concerned.
 func (c *chronicle) update(b *wire.Update) {
-	place := c.w.schema.Class("Place")
-	if !c.w.places[b.DO] {
-		return
+	if c.w.places[b.DO] {
+		c.says(b.DO, b.Fields)
 	}
-	old := c.latest(b.DO)
-	now, err := old.read(place, b.Fields)
+}
+
+func (c *chronicle) says(id do.ID, m fields.Map) {
+	old := c.latest(id)
+	now, err := old.read(c.w.schema.Class("Place"), m)
 	if err != nil {
-		c.w.problem("%s has an impossible land: %v", c.w.nameOf(b.DO), err)
+		c.w.problem("%s has an impossible land: %v", c.w.nameOf(id), err)
 		return
 	}
 	grid, doors := now.grid != old.grid, !slices.Equal(now.doors, old.doors)
 	if !grid && !doors && slices.Equal(now.inside, old.inside) && slices.Equal(now.rooms, old.rooms) {
 		return
 	}
-	c.noteLand(b.DO, now)
-	n := len(c.w.followedBelow(b.DO))
+	c.noteLand(id, now)
+	n := len(c.w.followedBelow(id))
 	if grid {
 		c.w.count.GridsChanged += n
 	}
