@@ -30,8 +30,13 @@ func (s *State) refusesWrites(code wire.Code, text string) {
 	s.refusal.code, s.refusal.text = code, text
 }
 
-// takesWrites notes that it does.
-func (s *State) takesWrites() { s.refusal.code, s.refusal.text = wire.CodeOK, "" }
+// takesWrites notes that it does, and goes on with transactions that may be done.
+func (s *State) takesWrites() {
+	if s.refusal.code != wire.CodeOK {
+		s.refusal.code, s.refusal.text = wire.CodeOK, ""
+		s.askAgain()
+	}
+}
 
 // heedRefusals looks at what came of a batch: writes that were not taken, or only such as were.
 func (s *State) heedRefusals(b *batch, results []wire.DBResult) {

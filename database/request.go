@@ -24,6 +24,7 @@ type request struct {
 	set              *wire.DBSet
 	asks, understood bool
 	tx               *transaction // that the operation is to do
+	doubted          bool         // it may be done: an attempt had no answer
 	about            do.ID        // the transaction whose outcome is asked for
 }
 

@@ -36,7 +36,7 @@ func (s *State) worked(b *wire.DBWorked, out *wire.Outbox) error {
 		for _, r := range done.requests {
 			s.open--
 			if r.tx != nil {
-				s.unsure = append(s.unsure, r)
+				s.doubt(r)
 				continue
 			}
 			_ = s.fail(r, wire.CodeAway, text, out)

@@ -156,11 +156,11 @@ func (s *State) refuse(t *transaction, f *wire.Failed, out *wire.Outbox) {
 }
 
 // ran takes what the backend made of a transaction. That the database went away leaves open whether it is done: it is
-// asked for again when the database is back, and done once.
+// asked for again when the database is back, and done once. That it takes no writes then says nothing of the first time.
 func (s *State) ran(r *request, res *wire.DBResult, out *wire.Outbox) {
 	t := r.tx
-	if res.Code == wire.CodeAway {
-		s.unsure = append(s.unsure, r)
+	if res.Code == wire.CodeAway || r.doubted && takesNone(res.Code) {
+		s.doubt(r)
 		return
 	}
 	if res.Code != wire.CodeOK {
@@ -355,6 +355,12 @@ func (s *State) giveUpTransactions(text string, out *wire.Outbox) {
 			s.refuse(t, &wire.Failed{DO: t.id, Code: wire.CodeAway, Text: text}, out)
 		}
 	}
+}
+
+// doubt keeps a transaction of which it is not known whether it is done.
+func (s *State) doubt(r *request) {
+	r.doubted = true
+	s.unsure = append(s.unsure, r)
 }
 
 // askAgain gives the backend those transactions again of which it is not known whether they are done.

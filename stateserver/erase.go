@@ -65,7 +65,7 @@ func (s *State) eraseRefused(p *parking, code wire.Code, text string, out *wire.
 		p.erase.again = true
 		s.askErase(p, out)
 		return
-	case code == wire.CodeAway:
+	case code == wire.CodeAway, p.erase.again && (code == wire.CodeReadOnly || code == wire.CodeDiskFull):
 		code = wire.CodeUnknown
 	}
 	_ = s.fail(requestOf(&p.erase.message), code, text, out)

@@ -93,8 +93,9 @@ func (s *State) refuseUnique(p *parking, code wire.Code, text string, out *wire.
 		s.askUnique(p, out)
 		return
 	}
-	if code == wire.CodeAway {
-		s.takeBack(p.held) // the database may have done it
+	switch code {
+	case wire.CodeAway, wire.CodeReadOnly, wire.CodeDiskFull:
+		s.takeBack(p.held) // the database may have done it, now or at an attempt that had no answer
 	}
 	m := &p.held.message
 	if b, ok := m.Body.(*wire.SetFields); ok {
