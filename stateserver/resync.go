@@ -46,20 +46,25 @@ func (s *State) linkLost(b *wire.LinkLost, out *wire.Outbox) {
 
 // bury is linkLost for States that are dead: their objects are gone from memory. Children here die with their parents
 // there, as if those had been deleted; children there are off the lists.
+//
+// Another State may have taken the partitions over before this is heard, and a parent may have come to life again there
+// and have woken its children here: these die all the same, and tell it. That also ends every circle that was closed in
+// between, when the new State did not know yet that its objects have children (rule 29): an object that came back below
+// one of its own dies with that, since it is still on the list then.
 func (s *State) bury(b *wire.LinkLost, foreign, own []*family, out *wire.Outbox) {
+	for _, f := range foreign {
+		for _, o := range f.children() {
+			if s.objects[o.id] == o { // one may have gone with another that was its ancestor
+				s.remove(o, do.ObjectChannel(f.id), removal{tellParent: true}, out)
+			}
+		}
+	}
 	for _, f := range own {
 		for _, p := range slices.Clone(f.places) {
 			for i := len(p.away) - 1; i >= 0; i-- {
 				if c := p.away[i]; b.Holds(c.id) {
 					s.unlist(c)
 				}
-			}
-		}
-	}
-	for _, f := range foreign {
-		for _, o := range f.children() {
-			if s.objects[o.id] == o { // one may have gone with another that was its ancestor
-				s.remove(o, do.ObjectChannel(f.id), removal{}, out)
 			}
 		}
 	}

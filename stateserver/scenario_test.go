@@ -128,7 +128,11 @@ func (s *stage) do(cmd *scenario.Command) error {
 	case "kill":
 		self := do.ControlOf(do.RoleStateServer, s.world.ID(cmd.Word(0)))
 		s.states = slices.DeleteFunc(s.states, func(st *State) bool { return st.Channel() == self })
-		s.net.Kill(s.net.Member(cmd.Word(0)))
+		if cmd.Has("unheard") {
+			s.net.Remove(s.net.Member(cmd.Word(0)))
+		} else {
+			s.net.Kill(s.net.Member(cmd.Word(0)))
+		}
 		return nil
 	case "mend":
 		s.net.Mend()

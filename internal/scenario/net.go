@@ -92,9 +92,14 @@ func (n *Net) Mend() {
 	n.run()
 }
 
+// Remove takes a member out. Nobody hears of it.
+func (n *Net) Remove(m *Member) {
+	n.members = slices.DeleteFunc(n.members, func(other *Member) bool { return other == m })
+}
+
 // Kill takes a member out, and lets all others hear that it is dead.
 func (n *Net) Kill(m *Member) {
-	n.members = slices.DeleteFunc(n.members, func(other *Member) bool { return other == m })
+	n.Remove(m)
 	n.Give(wire.Message{Body: &wire.LinkLost{Dead: true, Hosts: m.ranges}})
 }
 
