@@ -48,5 +48,6 @@
 // Reliable frames go to the session's stream in order. Values of latest fields go into a feed, one for each place, out of
 // which a newer value takes the older one; a seat only knows how much of it its session was told, and the rest is copied
 // when the buffers are taken: so they coalesce once for all, go into a datagram where the session has them, and while
-// it is behind they wait without growing. What nothing superseded within 200 ms is repeated on the stream.
+// it is behind they wait without growing. What nothing superseded within 200 ms is repeated on the stream, to who is behind
+// when he is not any more.
 package clientagent

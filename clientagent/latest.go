@@ -199,28 +199,39 @@ func (s *State) repeatLatest() {
 			continue
 		}
 		lf.queued = false
-		s.repeatOne(r.o, lf)
+		s.repeatOne(r.o, int(r.index))
 	}
 	s.repeats = append(s.repeats[:0], s.repeats[n:]...)
 }
 
 // repeatOne sends one value to those who may have missed it.
-func (s *State) repeatOne(o *object, lf *latestField) {
+func (s *State) repeatOne(o *object, i int) {
+	lf := &o.latest[i]
 	if s.objects[o.id] != o || o.class == nil || lf.over {
 		return
 	}
 	f := o.class.Field(lf.number)
 	if f != nil && f.Keywords.Has(fields.Broadcast) {
 		for _, g := range o.viewers {
-			if g.t.datagrams && g.t != lf.writer {
-				s.append(g.t, lf.frame, 1)
-				s.stats.Repeats++
-			}
+			s.repeatTo(g, i)
 		}
+	} else if o.owner != nil {
+		s.repeatTo(o.owner, i)
+	}
+}
+
+// repeatTo repeats a value on one stream. A session that is behind gets it when it is not any more: its stream would only
+// grow.
+func (s *State) repeatTo(g *grip, i int) {
+	lf := &g.o.latest[i]
+	if !g.t.datagrams || g.t == lf.writer {
 		return
 	}
-	if g := o.owner; g != nil && g.t.datagrams && g.t != lf.writer {
-		s.append(g.t, lf.frame, 1)
-		s.stats.Repeats++
+	s.stats.Repeats++
+	if g.t.pending > s.cfg.Behind {
+		s.mark(g, i)
+		g.sure |= 1 << i
+		return
 	}
+	s.append(g.t, lf.frame, 1)
 }

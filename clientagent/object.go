@@ -46,6 +46,7 @@ type grip struct {
 	owned    bool
 	declared bool
 	marks    uint64      // latest fields of o that are in t.latest, by index
+	sure     uint64      // of these, those that go on the stream: they are repeats
 	in       []inField   // what the client sends
 	ahead    *ground     // what is where the newest of its moves goes
 	heading  do.Location // where that is

@@ -199,7 +199,9 @@ func (s *State) handOver(t *session, deliver func(*Out)) {
 func (s *State) writeLatest(t *session) {
 	for _, r := range t.latest {
 		marked := r.g.marks&(1<<r.index) != 0
+		sure := r.g.sure&(1<<r.index) != 0
 		r.g.marks &^= 1 << r.index
+		r.g.sure &^= 1 << r.index
 		if t.ended || !marked || !r.g.holds() {
 			continue // purged: it left, or an entry had the value
 		}
@@ -208,7 +210,7 @@ func (s *State) writeLatest(t *session) {
 			continue // of a life that is over; or it has the newest: from a set, as its own, or soon from the feed
 		}
 		s.stats.Deliveries++
-		if t.datagrams && len(t.out.Datagrams)+len(lf.frame) <= link.MaxDatagram {
+		if t.datagrams && !sure && len(t.out.Datagrams)+len(lf.frame) <= link.MaxDatagram {
 			t.out.gram(lf.frame)
 			continue
 		}
