@@ -1,6 +1,7 @@
 package stateserver
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/otpd/otpd/do"
@@ -150,7 +151,7 @@ func (s *State) applyBundle(m *wire.Message, b *wire.Bundle, written *object, ou
 			s.apply(o, set, c, m.From, o != written, out)
 			writers = append(writers, o.writer())
 		case wire.OpMove:
-			s.move(o, op.Location, m.From, out)
+			s.move(o, op.Location, movesOn(b.Ops[i:]), m.From, out)
 		case wire.OpReply:
 			s.reply(op, out)
 		}
@@ -166,6 +167,15 @@ func (s *State) applyBundle(m *wire.Message, b *wire.Bundle, written *object, ou
 		return
 	}
 	s.done(r, o, out)
+}
+
+// movesOn reports whether what the first step moves is moved elsewhere by a later one.
+func movesOn(steps []wire.Op) bool {
+	first := &steps[0]
+	return slices.ContainsFunc(steps[1:], func(op wire.Op) bool {
+		same := op.Location == first.Location || op.Location.IsZero() && first.Location.IsZero()
+		return op.Kind == wire.OpMove && op.DO == first.DO && !same
+	})
 }
 
 // bundleObjects are the objects that a bundle is about, each once.

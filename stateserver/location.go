@@ -21,7 +21,7 @@ func (s *State) setLocation(m *wire.Message, b *wire.SetLocation, out *wire.Outb
 			return s.fail(r, code, text, out)
 		}
 	}
-	s.move(o, b.Location, m.From, out)
+	s.move(o, b.Location, false, m.From, out)
 	s.done(r, o, out)
 	return nil
 }
@@ -38,8 +38,10 @@ func (s *State) parentOf(id do.ID, plan []planned) do.ID {
 }
 
 // move takes an object to another location (rules 30 to 36): first everybody hears that it moves (AI, owner, the old
-// location, both parents), then, when the new parent has it in its list, the new location gets it. from is the mover.
-func (s *State) move(o *object, to do.Location, from do.Channel, out *wire.Outbox) {
+// location, both parents), then, when the new parent has it in its list, the new location gets it. from is the mover. An
+// object that is only passing, since its bundle moves it on, inherits nothing there: its AI does not depend on whose
+// partition it passed.
+func (s *State) move(o *object, to do.Location, passing bool, from do.Channel, out *wire.Outbox) {
 	if to.IsZero() {
 		to = do.Location{}
 	}
@@ -69,13 +71,13 @@ func (s *State) move(o *object, to do.Location, from do.Channel, out *wire.Outbo
 		s.leave(o, left, at, entered, out)
 	}
 	if o.place == nil {
-		if !o.explicit {
+		if inherits := !o.explicit && !passing; inherits {
 			s.changeAI(o, do.Channel{}, from, out)
 		}
 		return
 	}
 	if parent := o.place.family.parent; parent != nil {
-		if !o.explicit && old.Parent != to.Parent {
+		if inherits := !o.explicit && !passing; inherits {
 			s.changeAI(o, parent.ai, from, out)
 		}
 		s.enter(o, out)

@@ -35,13 +35,7 @@ func (w *twin) apply(m wire.Message) wire.Code {
 	case *wire.DeleteFields:
 		return w.unset(b)
 	case *wire.SetLocation:
-		if w.objects[b.DO] == nil {
-			return wire.CodeNoObject
-		}
-		if w.ancestor(b.DO, b.Location.Parent) {
-			return wire.CodeCycle
-		}
-		w.move(b.DO, b.Location)
+		return w.relocate(b.DO, b.Location, false)
 	case *wire.DeleteRAM:
 		if w.objects[b.DO] == nil {
 			return wire.CodeNoObject
@@ -198,11 +192,23 @@ func (w *twin) ancestor(id, parent do.ID) bool {
 	return false
 }
 
-func (w *twin) move(id do.ID, to do.Location) {
+// relocate takes an object to a location. Where it is only passing it inherits no AI.
+func (w *twin) relocate(id do.ID, to do.Location, passing bool) wire.Code {
+	if w.objects[id] == nil {
+		return wire.CodeNoObject
+	}
+	if w.ancestor(id, to.Parent) {
+		return wire.CodeCycle
+	}
+	w.move(id, to, passing)
+	return wire.CodeOK
+}
+
+func (w *twin) move(id do.ID, to do.Location, passing bool) {
 	o := w.objects[id]
 	old := o.at
 	o.at = to
-	if o.explicit || old == to {
+	if o.explicit || old == to || passing {
 		return
 	}
 	if to.IsZero() {
@@ -269,13 +275,13 @@ func (w *twin) bundle(b *wire.Bundle) wire.Code {
 		trial.objects[id] = &c
 	}
 	cycle := false
-	for _, op := range b.Ops {
+	for i, op := range b.Ops {
 		code := wire.CodeOK
 		switch op.Kind {
 		case wire.OpSet:
 			code = trial.set(op.DO, op.Fields)
 		case wire.OpMove:
-			code = trial.apply(wire.Message{Body: &wire.SetLocation{DO: op.DO, Location: op.Location}})
+			code = trial.relocate(op.DO, op.Location, movesOn(b.Ops[i:]))
 		}
 		if code == wire.CodeCycle {
 			cycle = true
