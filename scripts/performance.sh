@@ -63,8 +63,8 @@ bench openings --draw state --fill 0 --creates 1000 --objects 0 --delete 0 --for
 bench route --draw route --for 1s --runs "$RUNS"
 bench login login "${pinned[@]}"
 bench idle --draw idle --sessions 100,1000,3000 --for 3s "${pinned[@]}"
-bench db db --db "sqlite:$bin/bench.db" --rate 2000,10000 --for 4s --warmup 1s --runs 1
-BESIDE=withpg bench db-postgres db --db {} --rate 2000,10000 --for 4s --warmup 1s --runs 1
+bench db db --db "sqlite:$bin/bench.db" --rate 2000,10000 --for 10s --warmup 2s --runs 1
+BESIDE=withpg bench db-postgres db --db {} --rate 2000,20000 --for 10s --warmup 2s --runs 1
 
 # The page shows the figures between two marks.
 otpd bench targets "$out" >"$bin/figures"
