@@ -268,7 +268,7 @@ func (w *world) buildShard(i int) error {
 // stepShard gives a State one message. A sample of the refused ones is watched for changing nothing.
 func (w *world) stepShard(s *shard, m wire.Message) {
 	var before [32]byte
-	watched := w.rand.IntN(8) == 0
+	watched := w.rand.IntN(16) == 0
 	if watched {
 		before = digestOf(s.state)
 	}
