@@ -304,11 +304,12 @@ func refused(c wire.Code) bool {
 const arriving = 200 * ms
 
 // opened checks that a DONE did not come too early: what has been in the zones all the time since they were asked for,
-// and a while before, is in view. Where messages were lost nothing can be said.
+// and a while before, is in view. Where messages were lost nothing can be said; nor of what is around parents above: an
+// agent first looks where it knew them last.
 func (v *view) opened(context uint32) {
 	a, ok := v.adds[context]
 	w := v.c.w
-	if !ok || a.removed || w.count.LinksLost+w.count.StatesDied > 0 {
+	if !ok || a.removed || a.follow.outer > 0 || w.count.LinksLost+w.count.StatesDied > 0 {
 		return
 	}
 	for _, id := range w.ids {

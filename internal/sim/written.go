@@ -67,12 +67,13 @@ func (v *written) frame(f wire.Frame) {
 	}
 }
 
-// entered checks that the client has asked to see what is there, or that it is around what it follows or just followed.
+// entered checks that the client has asked to see what is there, or that it is around what it follows or just followed. For
+// a moment it may be around where a parent above was.
 // Where messages were lost an agent may go by what long ago was.
 func (v *written) entered(f *wire.ClientEnter) {
 	w := v.c.w
 	if w.count.LinksLost+w.count.StatesDied > 0 || v.c.view.asks[f.Location] || v.autos[f.Location] ||
-		slices.ContainsFunc(v.c.view.follows, func(x follows) bool { return w.told.maySee(x.id, x.outer, f.Location) }) {
+		slices.ContainsFunc(v.c.view.follows, func(x follows) bool { return x.outer > 0 || w.told.maySee(x.id, x.outer, f.Location) }) {
 		return
 	}
 	p := wire.Printer{Names: w.trace.names}
