@@ -369,12 +369,17 @@ func (s *State) holders(o *object) []*grip {
 // otherLife reports whether v is of another life of o than the one that is known.
 func (o *object) otherLife(v do.Version) bool { return !o.version.IsZero() && v.Inc != o.version.Inc }
 
-// gap reports whether a message that carries version v shows that earlier ones about o, which is watched, were lost.
+// gap reports whether a message that carries version v shows that earlier ones about o, which is watched, were lost: one
+// that the location hears is the next, one that only the owner hears has the number of the last that the location heard.
 func (s *State) gap(o *object, v do.Version) bool {
 	if o.place == nil || !o.place.ready {
 		return false
 	}
-	return o.otherLife(v) || v.N > o.version.N+1
+	next := o.version.N
+	if v.M == 0 {
+		next++
+	}
+	return o.otherLife(v) || v.N > next
 }
 
 // askAgain is after how long a question about a gap is asked again, nanoseconds.
