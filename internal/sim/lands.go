@@ -198,13 +198,14 @@ func (c *chronicle) enter(e *wire.Entry) {
 	}
 }
 
-// update notes a set of what a place says of its zones, and counts those who are concerned.
+// update notes a set of what a place says of its zones.
 func (c *chronicle) update(b *wire.Update) {
 	if c.w.places[b.DO] {
 		c.says(b.DO, b.Fields)
 	}
 }
 
+// says takes in what a place says of its zones, and counts those who are concerned.
 func (c *chronicle) says(id do.ID, m fields.Map) {
 	old := c.latest(id)
 	now, err := old.read(c.w.schema.Class("Place"), m)
@@ -310,7 +311,7 @@ func (s *steady) land(parent do.ID) land {
 }
 
 // maySee reports whether some way of what was lately shows a location to who follows an object.
-func (c *chronicle) maySee(id do.ID, outer int, l do.Location) bool {
+func (c *chronicle) maySee(id do.ID, l do.Location) bool {
 	for _, at := range c.latelyAt(id) {
 		if at.IsZero() {
 			continue
@@ -325,9 +326,6 @@ func (c *chronicle) maySee(id do.ID, outer int, l do.Location) bool {
 				}
 			}
 		}
-		if outer > 0 && c.maySeeAround(at.Parent, outer-1, l) {
-			return true
-		}
 	}
 	return false
 }
@@ -335,13 +333,6 @@ func (c *chronicle) maySee(id do.ID, outer int, l do.Location) bool {
 func (c *chronicle) mayBeNear(stand, l do.Location) bool {
 	return stand.Parent == l.Parent &&
 		slices.ContainsFunc(c.lately(stand.Parent), func(x land) bool { return x.near(stand.Zone, l.Zone) })
-}
-
-// maySeeAround is maySee for the parents above.
-func (c *chronicle) maySeeAround(parent do.ID, outer int, l do.Location) bool {
-	return slices.ContainsFunc(c.latelyAt(parent), func(at do.Location) bool {
-		return !at.IsZero() && (c.mayBeNear(at, l) || outer > 0 && c.maySeeAround(at.Parent, outer-1, l))
-	})
 }
 
 // mayGo reports whether some way of what was lately lets a client move its object there, by the grids and the doors.

@@ -73,7 +73,7 @@ func (v *written) frame(f wire.Frame) {
 func (v *written) entered(f *wire.ClientEnter) {
 	w := v.c.w
 	if w.count.LinksLost+w.count.StatesDied > 0 || v.c.view.asks[f.Location] || v.autos[f.Location] ||
-		slices.ContainsFunc(v.c.view.follows, func(x follows) bool { return x.outer > 0 || w.told.maySee(x.id, x.outer, f.Location) }) {
+		slices.ContainsFunc(v.c.view.follows, func(x follows) bool { return x.outer > 0 || w.told.maySee(x.id, f.Location) }) {
 		return
 	}
 	p := wire.Printer{Names: w.trace.names}
