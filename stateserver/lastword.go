@@ -57,7 +57,7 @@ func (s *State) endFarewells(ai do.Channel, out *wire.Outbox) {
 func (s *State) expireFarewells(out *wire.Outbox) {
 	for len(s.parted) > 0 && s.now >= s.parted[0].until {
 		f := s.parted[0]
-		if f.heard != 0 && s.now-f.heard < int64(s.cfg.LastWord+s.cfg.AnswerTimeout) {
+		if !f.over && f.heard != 0 && s.now-f.heard < int64(s.cfg.LastWord+s.cfg.AnswerTimeout) {
 			// It writes, and the database cannot take it: it will write again.
 			f.until = s.now + int64(s.cfg.LastWord)
 			s.parted = append(s.parted[1:], f)
@@ -67,17 +67,18 @@ func (s *State) expireFarewells(out *wire.Outbox) {
 	}
 }
 
-// endFarewell handles what waited, in its order.
+// endFarewell handles what waited, in its order, once.
 func (s *State) endFarewell(f *farewell, out *wire.Outbox) {
-	f.over = true
+	queue := f.queue
+	f.queue, f.over = nil, true
 	if s.farewells[f.id] == f {
 		delete(s.farewells, f.id)
 	}
 	for len(s.parted) > 0 && s.parted[0].over {
 		s.parted = s.parted[1:]
 	}
-	for i := range f.queue {
-		_ = s.Step(f.queue[i], out) // what is refused now is answered and counted
+	for i := range queue {
+		_ = s.Step(queue[i], out) // what is refused now is answered and counted
 	}
 }
 

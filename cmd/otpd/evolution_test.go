@@ -131,9 +131,14 @@ func (e *evolving) file(name, text string) string {
 
 // dial is a client over QUIC whose session the cluster has established.
 func (e *evolving) dial(r *do.Registry, game *ai.Repository) *client.Repository {
-	c, err := client.Dial(e.t.Context(), e.Addrs()[0].String(), client.Config{
-		Registry: r, TLS: link.Pinned(e.Pin()), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	var c *client.Repository
+	var err error
+	require.Eventually(e.t, func() bool { // until the agent has read the schema it says that it is not ready
+		c, err = client.Dial(e.t.Context(), e.Addrs()[0].String(), client.Config{
+			Registry: r, TLS: link.Pinned(e.Pin()), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		})
+		return err == nil
+	}, patience, 10*time.Millisecond, "%v", &err)
 	require.NoError(e.t, err)
 	e.run(c.Run)
 	if game != nil {
@@ -145,9 +150,14 @@ func (e *evolving) dial(r *do.Registry, game *ai.Repository) *client.Repository 
 func (e *evolving) establish(c *client.Repository, game *ai.Repository) {
 	var session do.Channel
 	require.NoError(e.t, c.DoWait(e.t.Context(), func(context.Context) error { session = c.Session().Channel(); return nil }))
-	require.NoError(e.t, game.DoWait(e.t.Context(), func(ctx context.Context) error {
-		return game.Session(session).SetState(ctx, wire.StateEstablished)
-	}))
+	// The game has the session's channel from the client, not by the bus: its node may not know yet who listens to it.
+	require.Eventually(e.t, func() bool {
+		limited, cancel := context.WithTimeout(e.t.Context(), time.Second)
+		defer cancel()
+		return game.DoWait(limited, func(ctx context.Context) error {
+			return game.Session(session).SetState(ctx, wire.StateEstablished)
+		}) == nil
+	}, patience, time.Millisecond)
 	require.NoError(e.t, c.DoWait(e.t.Context(), func(ctx context.Context) error {
 		in, err := c.AddInterest(dollhouse, 1)
 		if err != nil {
