@@ -92,8 +92,12 @@ func (o *object) surpass(f *do.Field) {
 
 // flushLatest writes what is unacknowledged and not on the stream into a datagram; what does not fit goes on the
 // stream.
+//
+// While one that was not surpassed is on its way on the stream all others go there, too: a datagram would overtake it, and
+// its acknowledgement count for both.
 func (c *Client) flushLatest(o *object) {
 	var b []byte
+	streams := o.streaming > 0 || slices.ContainsFunc(o.latest.out, func(x sentLatest) bool { return x.onStream && !x.past })
 	for i := range o.latest.out {
 		x := &o.latest.out[i]
 		if x.onStream || x.past {
@@ -101,7 +105,7 @@ func (c *Client) flushLatest(o *object) {
 		}
 		f := wire.ClientSetLatest{Ref: c.ref(o), Serial: x.serial, Field: x.f.Number, Value: x.value}
 		n := len(b)
-		if b = wire.AppendFrame(b, &f); len(b) > maxDatagram || !c.cc.Datagrams || o.streaming > 0 {
+		if b = wire.AppendFrame(b, &f); len(b) > maxDatagram || !c.cc.Datagrams || streams {
 			b = b[:n]
 			c.frame(&f)
 			x.onStream = true
