@@ -90,10 +90,15 @@ func (s *State) sessionDrained(b *wire.SessionDrained) {
 	if int(b.Pending) < t.pending || b.Pending == 0 {
 		t.progress = s.now
 	}
-	if written := t.pending - int(b.Pending); written > 0 {
-		t.loading, t.closed = max(0, t.loading-written), max(0, t.closed-written)
-	}
+	t.written(t.pending - int(b.Pending))
 	t.pending = int(b.Pending)
+}
+
+// written books n bytes as written, oldest first: with them goes what openings brought.
+func (o *output) written(n int) {
+	if n > 0 {
+		o.loading, o.closed = max(0, o.loading-n), max(0, o.closed-n)
+	}
 }
 
 // Backlog is a session with output that is not known to be written.
@@ -187,6 +192,7 @@ func (s *State) handOver(t *session, deliver func(*Out)) {
 	n := len(t.out.Stream) + len(t.out.Datagrams)
 	if deliver(&t.out); t.out.Written {
 		t.out.Written = false
+		t.written(n)
 	} else if t.pending += n; !t.unwritten {
 		t.unwritten = true
 		s.unwritten = append(s.unwritten, t)

@@ -72,3 +72,27 @@ func TestWrittenOutputIsNoBacklog(t *testing.T) {
 		require.EqualValues(t, unwritten[b.Session], b.Pending)
 	}
 }
+
+// TestWhatOpeningsBroughtIsBookedOnce: once written, directly or not, it raises the limit of the backlog no more.
+func TestWhatOpeningsBroughtIsBookedOnce(t *testing.T) {
+	for _, written := range []bool{true, false} {
+		s, err := New(Config{Instance: do.NewID(0, 1, 1), Backlog: 1 << 30})
+		require.NoError(t, err)
+		ids := fan(t, s, 2, 10)
+		for _, u := range s.order {
+			require.Positive(t, u.loading)
+			u.closed = u.loading
+		}
+		s.Flush(func(o *Out) { o.Written = written })
+		if !written {
+			for _, id := range ids {
+				require.Positive(t, s.sessions[id].loading)
+				s.sessionDrained(&wire.SessionDrained{Session: id})
+			}
+		}
+		for _, u := range s.order {
+			require.Zero(t, u.loading)
+			require.Zero(t, u.closed)
+		}
+	}
+}

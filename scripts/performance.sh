@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: scripts/performance.sh [DIR [NAME...]]
 #
-# Measures everything that docs/performance.md shows, in about a quarter of an hour, and writes into DIR (default
+# Measures everything that docs/performance.md shows, in about 20 minutes, and writes into DIR (default
 # docs/performance): for each command its JSON, its table as text, and its drawing where something grows.
 # With names, of the commands below, only these are measured again. It needs two cores that nothing else uses. RUNS is
 # how often each row is measured.

@@ -70,14 +70,15 @@ func (s *State) move(o *object, to do.Location, passing bool, from do.Channel, o
 	if left != nil {
 		s.leave(o, left, at, entered, out)
 	}
+	inherits := !o.explicit && !passing
 	if o.place == nil {
-		if inherits := !o.explicit && !passing; inherits {
+		if inherits {
 			s.changeAI(o, do.Channel{}, from, out)
 		}
 		return
 	}
 	if parent := o.place.family.parent; parent != nil {
-		if inherits := !o.explicit && !passing; inherits {
+		if inherits {
 			s.changeAI(o, parent.ai, from, out)
 		}
 		s.enter(o, out)
