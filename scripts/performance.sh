@@ -50,7 +50,7 @@ bench floor floor "${pinned[@]}" --for 2s
 bench growth --draw zone --clients 10,50,100,200,400 --hz 20 --bare "${short[@]}" "${pinned[@]}"
 bench small zone --clients 50 --hz 10 --both --bare --flush 0 "${short[@]}" "${pinned[@]}"
 bench coalescing zone --clients 100,200,400 --hz 20 --coalesce "${short[@]}" "${pinned[@]}"
-bench highest zone --clients 100,200 --highest 100ms --for 2s --warmup 1s --pin --runs 1
+bench highest zone --clients 100,200 --highest 100ms --bare --for 2s --warmup 1s --pin --runs 1
 bench stall zone --clients 100 --hz 20 --stall 0,1 --for 12s --warmup 1s --pin --runs 1
 bench agents --draw zone --clients 200 --hz 20 --agents 1,2,4 "${short[@]}" "${pinned[@]}"
 bench zones --draw zone --clients 1000 --zones 10,100,500 --hz 2 --bare "${short[@]}" "${pinned[@]}"
