@@ -205,6 +205,36 @@ func TestLatestIsRepeatedOnTheStream(t *testing.T) {
 	require.Equal(t, vec3{4, 5, 6}, a.Pos)
 }
 
+// A datagram overtakes the stream, and is acknowledged with all before it: so while a value is repeated on the stream,
+// those of other fields follow it there. One that replaces it need not.
+func TestLatestFollowsWhatIsOnTheStream(t *testing.T) {
+	x := newClientTest(t)
+	a := x.enter(1, 1, true, "Name", "Flippy")
+	pos, look := x.class.FieldByName("Pos").Number, x.class.FieldByName("Look").Number
+	a.Pos = vec3{1, 2, 3}
+	require.NoError(t, a.Save())
+	require.Len(t, x.grams(), 1, "which is lost")
+	x.tick(repeatAfter)
+	require.Equal(t, []wire.Frame{&wire.ClientSetLatest{Ref: 1, Serial: 1, Field: pos, Value: encode(t, vec3{1, 2, 3})}}, x.sent())
+
+	a.Look = 7
+	require.NoError(t, a.Save())
+	require.Empty(t, x.grams(), "its acknowledgement would count for the position, too, which an agent did not get yet")
+	require.Equal(t, []wire.Frame{&wire.ClientSetLatest{Ref: 1, Serial: 2, Field: look, Value: encode(t, 7)}}, x.sent())
+	x.feed(&wire.ClientLatestDone{Alias: 1, Serial: 2})
+	require.False(t, x.c.View()[0].Pending)
+
+	a.Pos = vec3{4, 5, 6}
+	require.NoError(t, a.Save())
+	require.Len(t, x.grams(), 1)
+	x.tick(repeatAfter)
+	require.Len(t, x.sent(), 1)
+	a.Pos = vec3{7, 8, 9}
+	require.NoError(t, a.Save())
+	require.Equal(t, []wire.Frame{&wire.ClientSetLatest{Ref: 1, Serial: 4, Field: pos, Value: encode(t, vec3{7, 8, 9})}}, x.grams())
+	require.Empty(t, x.sent())
+}
+
 // A refused latest value becomes the present one.
 func TestLatestRefused(t *testing.T) {
 	x := newClientTest(t)
