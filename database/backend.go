@@ -42,7 +42,7 @@ var (
 	// ErrUnavailable says that the database is away, locked, or gave up on the transaction. Whether a batch
 	// was stored is then not known; doing it again is safe where its operations carry an expected version.
 	ErrUnavailable = errors.New("database is not available")
-	// ErrDenied says that the database refuses this user, password or file.
+	// ErrDenied says that the database refuses this user, password or file; of one operation, that it refuses its table.
 	ErrDenied = errors.New("database refuses access")
 	// ErrReadOnly says that it can be read and not written, to this user or at all. It is an ErrDenied.
 	ErrReadOnly = fmt.Errorf("%w: it is read-only", ErrDenied)

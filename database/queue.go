@@ -131,12 +131,17 @@ func (s *State) again(b *batch, r *request) {
 }
 
 // giveUp answers every request that waits for a line that is not busy: the database is away, and who asked tries
-// again. Those behind a batch that is still under way are given up when it ends.
+// again. Those behind a batch that is still under way are given up when it ends. A transaction that may be done already is
+// kept.
 func (s *State) giveUp(text string, out *wire.Outbox) {
 	s.reason = text
 	for _, l := range s.ready {
 		for _, r := range l.waiting {
 			s.open--
+			if r.doubted {
+				s.doubt(r)
+				continue
+			}
 			if r.tx != nil {
 				s.refuse(r.tx, &wire.Failed{DO: r.tx.id, Code: wire.CodeAway, Text: text}, out)
 				continue

@@ -14,6 +14,17 @@ type refusal struct {
 	text  string
 	probe uint32 // number of the work that asks, 0: none is under way
 	next  int64  // when to ask
+
+	table   string // why one table is not written; others are
+	tableAt int64  // when that was last so
+}
+
+// tableRefusal is how long the refusal of one table counts: who writes to it tries again sooner.
+const tableRefusal = 5 * time.Second
+
+// tableRefused reports whether one table was not written lately, if all others may be.
+func (s *State) tableRefused() bool {
+	return s.refusal.code == wire.CodeOK && s.refusal.table != "" && s.now-s.refusal.tableAt < int64(tableRefusal)
 }
 
 // probeEvery is the time between two questions.
@@ -34,7 +45,7 @@ func (s *State) refusesWrites(code wire.Code, text string) {
 func (s *State) takesWrites() {
 	if s.refusal.code != wire.CodeOK {
 		s.refusal.code, s.refusal.text = wire.CodeOK, ""
-		s.askAgain()
+		s.askAgain(0)
 	}
 }
 
@@ -43,6 +54,9 @@ func (s *State) heedRefusals(b *batch, results []wire.DBResult) {
 	wrote, refused := false, false
 	for i, r := range b.requests {
 		switch res := &results[i]; {
+		case res.Code == wire.CodeReadOnly && res.Class != wire.AnyClass:
+			s.counters.Refusals++
+			s.refusal.table, s.refusal.tableAt = res.Text, s.now
 		case takesNone(res.Code):
 			refused = true
 			s.counters.Refusals++

@@ -193,7 +193,7 @@ func (s *State) learn(b *wire.DBSchemaIs, out *wire.Outbox) error {
 		s.schema, s.version = schema, b.Version
 	}
 	s.known, s.away = true, false
-	s.askAgain()
+	s.askAgain(0)
 	if changed {
 		out.Send([]do.Channel{do.Control(do.RoleStateServer), do.Control(do.RoleClientAgent)}, service, s.record())
 	}

@@ -65,7 +65,7 @@ type Counters struct {
 	Refusals     uint64 // writes that the database did not take: it was read-only, or its disk full
 	Known        bool   // the schema record was read
 	Away         bool
-	Refusing     wire.Code // CodeReadOnly or CodeDiskFull: it can be read, and takes no writes
+	Refusing     wire.Code // CodeReadOnly or CodeDiskFull: it can be read, and takes no writes, or none to one table
 	Reason       string    // why it is away or takes no writes, as the database says it
 }
 
@@ -162,6 +162,9 @@ func (s *State) Counters() Counters {
 	c := s.counters
 	c.Waiting, c.UnderWay, c.Known, c.Away = uint64(s.waiting), uint64(len(s.batches)), s.known, s.away
 	c.Refusing, c.Reason = s.refusal.code, s.refusal.text
+	if s.tableRefused() {
+		c.Refusing, c.Reason = wire.CodeReadOnly, s.refusal.table
+	}
 	if s.away {
 		c.Reason = s.reason
 	}

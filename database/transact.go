@@ -3,6 +3,7 @@ package database
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/wire"
@@ -19,7 +20,7 @@ type transaction struct {
 	behind int // objects at which an earlier transaction stands
 
 	step    txStep
-	at      int64    // when step began
+	at      int64    // when step began, or that it is not known whether it is done
 	ready   []bool   // the parts whose State has answered in this step
 	left    int      // how many have not
 	epochs  []uint32 // as the States told them
@@ -321,6 +322,9 @@ func (s *State) expireTransactions(out *wire.Outbox) {
 		return
 	}
 	s.nextTxCheck = s.now + txCheck
+	if !s.away && s.refusal.code == wire.CodeOK {
+		s.askAgain(int64(txAgain))
+	}
 	list := s.txOrder
 	s.txOrder = nil
 	for _, t := range list {
@@ -359,16 +363,24 @@ func (s *State) giveUpTransactions(text string, out *wire.Outbox) {
 
 // doubt keeps a transaction of which it is not known whether it is done.
 func (s *State) doubt(r *request) {
-	r.doubted = true
+	r.doubted, r.tx.at = true, s.now
 	s.unsure = append(s.unsure, r)
 }
 
-// askAgain gives the backend those transactions again of which it is not known whether they are done.
-func (s *State) askAgain() {
-	for _, r := range s.unsure {
+// txAgain is when a transaction that had no outcome is asked for again where the database is not known to be away.
+const txAgain = time.Second
+
+// askAgain gives the backend those transactions again of which it has not been known for so long whether they are done.
+func (s *State) askAgain(long int64) {
+	list := s.unsure
+	s.unsure = nil
+	for _, r := range list {
+		if s.now-r.tx.at < long {
+			s.unsure = append(s.unsure, r)
+			continue
+		}
 		s.enqueue(r)
 	}
-	s.unsure = nil
 }
 
 // list lists the objects of exactly one class.

@@ -118,7 +118,7 @@ func (w *Work) batch(ctx context.Context, b Backend) *wire.DBWorked {
 	switch {
 	case err == nil:
 		for i := range results {
-			worked.Results = append(worked.Results, resultOf(&results[i]))
+			worked.Results = append(worked.Results, resultOf(w.Ops[i].Kind, &results[i]))
 		}
 	case errors.Is(err, ErrFull), errors.Is(err, ErrDenied):
 		w.refused(ctx, b, err, worked)
@@ -168,17 +168,17 @@ func (w *Work) alone(ctx context.Context, b Backend, i int) wire.DBResult {
 	if err != nil {
 		results = []Result{{Err: fmt.Errorf("database: %s %s alone: %w", w.Ops[i].Kind, w.Ops[i].ID, err)}}
 	}
-	return resultOf(&results[0])
+	return resultOf(w.Ops[i].Kind, &results[0])
 }
 
 // resultOf is a result as it travels.
-func resultOf(r *Result) wire.DBResult {
+func resultOf(kind OpKind, r *Result) wire.DBResult {
 	out := wire.DBResult{Class: wire.AnyClass, Row: r.Version, Field: r.Field, Fields: r.Fields}
 	if r.Class != nil {
 		out.Class = r.Class.Number()
 	}
 	if r.Err != nil {
-		out.Code, out.Text = codeOf(r.Err), detail(r.Err)
+		out.Code, out.Text = codeOf(kind, r.Err), detail(r.Err)
 	}
 	if r.Committed {
 		out.Row = 1
@@ -221,15 +221,21 @@ func detail(err error) string {
 }
 
 // codeOf is the code of the outcome of one operation. What is not known is for the asker to try again, as are tables
-// that do not fit the schema (ErrSchema): somebody has changed them by hand, and may put them right again.
-func codeOf(err error) wire.Code {
+// that do not fit the schema (ErrSchema): somebody has changed them by hand, and may put them right again. A transaction is
+// told so: until then its objects would be held still. That a table is not to be written is no news of the others.
+func codeOf(kind OpKind, err error) wire.Code {
 	for _, known := range outcomes {
 		if errors.Is(err, known.err) {
 			return known.code
 		}
 	}
-	if errors.Is(err, ErrValue) {
+	switch {
+	case errors.Is(err, ErrValue):
 		return valueCode(err)
+	case errors.Is(err, ErrDenied) && kind.writes():
+		return wire.CodeReadOnly
+	case errors.Is(err, ErrSchema) && kind == OpTransact:
+		return wire.CodeSchema
 	}
 	return wire.CodeAway
 }

@@ -139,14 +139,16 @@ func TestCodesOfOutcomes(t *testing.T) {
 		ErrNotFound: wire.CodeNoObject, ErrExists: wire.CodeExists, ErrUnique: wire.CodeUnique, ErrVersion: wire.CodeConflict,
 		ErrCondition: wire.CodeConflict, ErrEpoch: wire.CodeEpoch, ErrClass: wire.CodeNoClass, ErrField: wire.CodeNoField,
 		ErrNotIndexed: wire.CodeNoField, ErrValue: wire.CodeValue, ErrSchema: wire.CodeAway, ErrUnavailable: wire.CodeAway,
-		ErrReadOnly: wire.CodeReadOnly, ErrFull: wire.CodeDiskFull,
+		ErrReadOnly: wire.CodeReadOnly, ErrDenied: wire.CodeReadOnly, ErrFull: wire.CodeDiskFull,
 	} {
-		got := resultOf(&Result{Err: fmt.Errorf("database: set #1: %w", err)})
+		got := resultOf(OpSet, &Result{Err: fmt.Errorf("database: set #1: %w", err)})
 		require.Equal(t, code, got.Code, "%v", err)
 		require.Equal(t, wire.AnyClass, got.Class)
 	}
-	got := resultOf(&Result{Err: fmt.Errorf("database: set #1: %w: 3, expected 2", ErrVersion)})
+	got := resultOf(OpSet, &Result{Err: fmt.Errorf("database: set #1: %w: 3, expected 2", ErrVersion)})
 	require.Equal(t, "3, expected 2", got.Text)
+	require.Equal(t, wire.CodeAway, resultOf(OpGet, &Result{Err: ErrDenied}).Code)
+	require.Equal(t, wire.CodeSchema, resultOf(OpTransact, &Result{Err: ErrSchema}).Code)
 }
 
 // BenchmarkSet is a set of one field through core and backend in memory, 100 in a batch.

@@ -111,7 +111,9 @@ func newStage(t testing.TB) *stage {
 //	schemaget from=ai1 / offer grown from=ai1 / offer raw=garbage from=ai1
 //	begin     a Tick: the work that it makes is printed and taken
 //	end 3     the work of that number is run
+//	refuse 3 ReadOnly class=Avatar text=why   the same, but each of its operations has that outcome
 //	run       begin and end until there is nothing to do
+//	refusing  what is told of a database that takes no writes
 //	readonly / full   from now on no write is taken, until back
 //	away / back / raise 1 (the epoch of a partition) / other grown (somebody else changes the schema record)
 //	send avatar1 getall  a message that is not for a database
@@ -134,6 +136,12 @@ func (s *stage) command(cmd *scenario.Command) error {
 			return err
 		}
 		return s.end(uint32(n))
+	case "refuse":
+		return s.refuse(cmd)
+	case "refusing":
+		c := s.state.Counters()
+		s.lines.Line(strings.TrimSpace(c.Refusing.Name() + " " + c.Reason))
+		return nil
 	case "run":
 		return s.all()
 	case "away":
@@ -232,11 +240,7 @@ func (s *stage) message(cmd *scenario.Command) (m wire.Message, err error) {
 	case "frozen":
 		b := &wire.Frozen{Tx: id, DO: s.world.ID(cmd.Word(1)), Epoch: uint32(s.number(cmd, "epoch", 0))}
 		if name, ok := cmd.Get("failed"); ok {
-			for _, c := range wire.Codes() {
-				if c.Name() == name {
-					b.Code = c
-				}
-			}
+			b.Code = codeNamed(name)
 		}
 		m.Body = b
 	case "thawed":
@@ -480,6 +484,40 @@ func (s *stage) end(n uint32) error {
 		return err
 	}
 	return s.step(decoded)
+}
+
+// refuse ends work that begin took, as if the backend had refused each of its operations.
+func (s *stage) refuse(cmd *scenario.Command) error {
+	number, err := strconv.ParseUint(cmd.Word(0), 10, 32)
+	if err != nil {
+		return err
+	}
+	n := uint32(number)
+	worked := &wire.DBWorked{Work: n, Results: make([]wire.DBResult, len(s.work[n].Ops))}
+	for i := range worked.Results {
+		r := &worked.Results[i]
+		r.Class, r.Code = wire.AnyClass, codeNamed(cmd.Word(1))
+		r.Text, _ = cmd.Get("text")
+		if name, ok := cmd.Get("class"); ok {
+			class, err := s.world.Class(name)
+			if err != nil {
+				return err
+			}
+			r.Class = class.Number()
+		}
+	}
+	delete(s.work, n)
+	s.order = slices.DeleteFunc(s.order, func(o uint32) bool { return o == n })
+	return s.step(wire.Message{To: []do.Channel{service}, Body: worked})
+}
+
+func codeNamed(name string) wire.Code {
+	for _, c := range wire.Codes() {
+		if c.Name() == name {
+			return c
+		}
+	}
+	return wire.CodeUnknown
 }
 
 // all runs until there is nothing to do, but asks a database that is away only once.

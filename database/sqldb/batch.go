@@ -277,6 +277,11 @@ func (j *job) outcome(err error) bool {
 			return true
 		}
 	}
+	var refused *refusedError
+	if errors.As(err, &refused) && errors.Is(err, database.ErrDenied) { // not to us, or not at all; others' tables may be written
+		fail(j.op, j.result, err)
+		return true
+	}
 	return false
 }
 

@@ -200,8 +200,8 @@ func postgresError(err error) error {
 		return &refusedError{fmt.Errorf("%w: %w", database.ErrSchema, err)}
 	case "40001", "40P01", "55P03": // serialization_failure, deadlock_detected, lock_not_available
 		return fmt.Errorf("%w: %w", errAgain, err)
-	case "42501": // insufficient_privilege
-		return fmt.Errorf("%w: %w", database.ErrDenied, err)
+	case "42501": // insufficient_privilege: of one table
+		return &refusedError{fmt.Errorf("%w: %w", database.ErrDenied, err)}
 	case "25006": // read_only_sql_transaction: default_transaction_read_only, or a standby
 		return fmt.Errorf("%w: %w", database.ErrReadOnly, err)
 	case "53100": // disk_full

@@ -194,6 +194,63 @@ func TestRevokedPrivilegeIsReadOnly(t *testing.T) {
 	s.takes(9)
 }
 
+// One table that may not be written does not keep the objects of others from it, nor a question about it from what may be
+// written.
+func TestRevokedPrivilegeOfOneTable(t *testing.T) {
+	address := newPostgres(t)
+	as := guarded(t, address, "")
+	raw(t, address, "GRANT ALL ON SCHEMA public TO "+testpg.Guarded)
+	s := newStored(t, as("right"), "int32")
+	number := do.FieldDecl{Name: "A", Kind: do.FieldState, Keywords: fields.DB, Type: s.schema.Class("Thing").FieldByName("A").Type}
+	both, err := do.NewSchema([]do.ClassDecl{
+		{Name: "Thing", Fields: []do.FieldDecl{number}}, {Name: "Other", Fields: []do.FieldDecl{number}},
+	}, nil)
+	require.NoError(t, err)
+	_, err = s.b.SetSchema(t.Context(), 1, both)
+	require.NoError(t, err)
+	s.schema = both
+	other := func(kind database.OpKind, n uint64) database.Op {
+		return database.Op{Kind: kind, ID: do.NewID(1, 0, 10+n), Class: both.Class("Other"), Fields: s.values(1)}
+	}
+	require.Equal(t, wire.CodeOK, s.worked(other(database.OpCreate, 0)).Results[0].Code)
+	raw(t, address, `ALTER TABLE "Other" OWNER TO postgres`, `REVOKE ALL ON "Other" FROM `+testpg.Guarded)
+
+	trade := func(n uint64, parts ...database.Op) database.Op {
+		return database.Op{Kind: database.OpTransact, ID: do.NewID(1, 0, 100+n), Parts: parts}
+	}
+	worked := s.worked(
+		other(database.OpSet, 0), s.set(8), other(database.OpCreate, 1), trade(1, s.set(9)), trade(2, s.set(10), other(database.OpSet, 0)),
+		other(database.OpGet, 0), s.get(),
+	)
+	require.Equal(t, wire.CodeOK, worked.Code, worked.Text)
+	var codes []wire.Code
+	for _, r := range worked.Results {
+		codes = append(codes, r.Code)
+	}
+	require.Equal(t, []wire.Code{
+		wire.CodeReadOnly, wire.CodeOK, wire.CodeReadOnly, wire.CodeOK, wire.CodeReadOnly, wire.CodeAway, wire.CodeOK,
+	}, codes)
+	require.Contains(t, worked.Results[0].Text, "permission denied for table Other")
+	s.has(9)
+	raw(t, address, `GRANT ALL ON "Other" TO `+testpg.Guarded)
+	require.Equal(t, wire.CodeOK, s.worked(other(database.OpSet, 0)).Results[0].Code)
+}
+
+// A transaction that a table does not fit any more, since somebody has changed it by hand, is refused: its objects are not
+// held still until that is put right. What a State writes behind is tried again.
+func TestTransactionOnATableThatWasChanged(t *testing.T) {
+	for name, address := range map[string]string{"postgres": newPostgres(t), "sqlite": newSQLite(t)} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t, address, "int32")
+			raw(t, address, `ALTER TABLE "Thing" RENAME COLUMN "A" TO "B"`)
+			worked := s.worked(s.set(8), database.Op{Kind: database.OpTransact, ID: do.NewID(1, 0, 100), Parts: []database.Op{s.set(9)}})
+			require.Equal(t, wire.CodeOK, worked.Code, worked.Text)
+			require.Equal(t, wire.CodeAway, worked.Results[0].Code)
+			require.Equal(t, wire.CodeSchema, worked.Results[1].Code, worked.Results[1].Text)
+		})
+	}
+}
+
 // SQLite that turns read-only while it runs, by a pragma of the one connection that writes.
 func TestReadOnlySQLite(t *testing.T) {
 	s := newStored(t, newSQLite(t), "int32")
