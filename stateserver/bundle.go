@@ -65,11 +65,8 @@ type bundlePlan struct {
 
 // checkBundle looks at every step as if those before it were done.
 func (s *State) checkBundle(b *wire.Bundle) (p bundlePlan, code wire.Code, text string) {
-	if b.Durable && !s.durable(b) {
-		return p, wire.CodeNotDB, ""
-	}
 	if b.Durable {
-		if code, text = s.mayCommit(); code != wire.CodeOK {
+		if code, text = s.mayCommitAll(b); code != wire.CodeOK {
 			return p, code, text
 		}
 	}
@@ -124,14 +121,20 @@ func (s *State) checkOp(step int, op *wire.Op, p *bundlePlan) (wire.Code, string
 	return wire.CodeOK, ""
 }
 
-// durable reports whether every object that the bundle sets has a row to be written to.
-func (s *State) durable(b *wire.Bundle) bool {
+// mayCommitAll is mayCommit for all that a bundle sets: every object of it must have a row to be written to.
+func (s *State) mayCommitAll(b *wire.Bundle) (code wire.Code, text string) {
 	for i := range b.Ops {
-		if o := s.objects[b.Ops[i].DO]; b.Ops[i].Kind == wire.OpSet && o != nil && o.writer() == nil {
-			return false
+		o := s.objects[b.Ops[i].DO]
+		switch {
+		case b.Ops[i].Kind != wire.OpSet || o == nil:
+			continue
+		case o.writer() == nil:
+			return wire.CodeNotDB, ""
+		case code == wire.CodeOK:
+			code, text = s.mayCommit(o.class.number)
 		}
 	}
-	return true
+	return code, text
 }
 
 // applyBundle does the steps of a checked bundle. What is set on written, which may be nil, is in the database already.

@@ -188,7 +188,7 @@ func (s *State) awake(p *parking, m *wire.Message, b *wire.Activate, r request, 
 	}
 	o := &object{id: b.DO, class: k, values: packValues(values)}
 	o.setOwner(b.Owner)
-	w := &writer{id: b.DO, row: rec.row, used: s.now}
+	w := &writer{id: b.DO, class: k.number, row: rec.row, used: s.now}
 	o.more().writer = w
 	s.writers[b.DO] = w
 	s.live(o, b.Location, b.AI, m.From, out)

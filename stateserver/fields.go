@@ -71,7 +71,7 @@ func (s *State) setFields(m *wire.Message, b *wire.SetFields, out *wire.Outbox) 
 	case b.Durable && o.writer() == nil:
 		code = wire.CodeNotDB
 	case b.Durable:
-		code, text = s.mayCommit()
+		code, text = s.mayCommit(o.class.number)
 	}
 	if code != wire.CodeOK {
 		return s.refuseSet(m, b, o, code, text, out)

@@ -62,14 +62,14 @@ func (p *parking) frostOf(id do.ID) *frost {
 }
 
 // refuseFrozen gives up a transaction that waits for an earlier write of its object, which the database does not take.
-func (s *State) refuseFrozen(w *writer, out *wire.Outbox) {
+func (s *State) refuseFrozen(w *writer, code wire.Code, text string, out *wire.Outbox) {
 	p := s.parked[w.id]
 	if p == nil || p.step != parkFrozen {
 		return
 	}
 	if f := p.frosts[w.id]; f != nil && f.draining {
 		f.draining = false
-		out.SendTo(database, s.self, &wire.Frozen{Tx: f.tx, DO: f.id, Code: s.refusing.code, Text: s.refusing.text})
+		out.SendTo(database, s.self, &wire.Frozen{Tx: f.tx, DO: f.id, Code: code, Text: text})
 	}
 }
 
@@ -84,8 +84,10 @@ func (s *State) checkFreeze(b *wire.Freeze, p *parking) (code wire.Code, text st
 	case p.frostOf(b.DO) != nil:
 		return wire.CodeOverload, "another transaction holds it"
 	}
-	if w := s.writers[b.DO]; w != nil && w.pending() && s.refusing.code != wire.CodeOK {
-		return s.refusing.code, s.refusing.text
+	if w := s.writers[b.DO]; w != nil && w.pending() {
+		if r := s.refusing[w.class]; r.code != wire.CodeOK {
+			return r.code, r.text
+		}
 	}
 	o := s.objects[b.DO]
 	if o == nil || b.Fields.Len() == 0 {

@@ -65,7 +65,7 @@ type State struct {
 	sent      []uint32 // contexts of requests in the order of their sending
 	contexts  uint32
 	commits   int // answers that wait for the database
-	refusing  refusing
+	refusing  map[uint32]refusing // by class
 	nextIdle  int64 // when objects are looked for that nobody uses
 
 	// Memory that is used again.
@@ -115,6 +115,7 @@ func New(cfg Config) (*State, error) {
 		expected: make(map[do.ID]int64),
 		writers:  make(map[do.ID]*writer),
 		requests: make(map[uint32]*dbRequest),
+		refusing: make(map[uint32]refusing),
 	}
 	if cfg.Schema != nil {
 		s.learn(cfg.Schema)

@@ -19,6 +19,7 @@ var database = do.Control(do.RoleDatabase)
 // message at a time, so that the writes of one object are in order. It outlives the object until all is written.
 type writer struct {
 	id      do.ID
+	class   uint32
 	row     uint64        // the row's version as last heard; 0: whatever it is
 	dirty   []fields.Pair // ascending by number, the values its own; a nil value removes
 	flying  []fields.Pair // on their way to the database
@@ -166,22 +167,20 @@ func (s *State) await(w *waiter, out *wire.Outbox, writers ...*writer) {
 // errCommits is why a commit is refused.
 const errCommits = "too many commits wait for the database"
 
-// refusing is why the database takes no writes; code 0: it does, as far as is known. While it is there, a write that was
-// not taken waits, and the next one that is taken ends it.
+// refusing is why the database takes no writes to the table of a class. While it is there, a write that was not taken waits,
+// and the next one that is taken, or refused for another reason, ends it.
 type refusing struct {
 	code wire.Code
 	text string
 }
 
-// mayCommit says why no more answers may wait for the database: too many do, or it takes no writes.
-func (s *State) mayCommit() (wire.Code, string) {
-	switch {
-	case s.commits >= s.cfg.MaxCommits:
+// mayCommit says why no more answers may wait for the database: too many do, or it takes no writes of the class.
+func (s *State) mayCommit(class uint32) (wire.Code, string) {
+	if s.commits >= s.cfg.MaxCommits {
 		return wire.CodeOverload, errCommits
-	case s.refusing.code != wire.CodeOK:
-		return s.refusing.code, s.refusing.text
 	}
-	return wire.CodeOK, ""
+	r := s.refusing[class]
+	return r.code, r.text
 }
 
 // reportWritten sends the answer that waited.
@@ -267,7 +266,7 @@ func (s *State) written(b *wire.Done, out *wire.Outbox) {
 		return // no answer to what was asked
 	}
 	s.counters.Writes++
-	s.refusing = refusing{}
+	delete(s.refusing, r.writer.class)
 	r.writer.row = b.Row
 	s.landed(r.writer, wire.CodeOK, "", out)
 }
@@ -313,12 +312,13 @@ func (s *State) dbRefused(r *dbRequest, code wire.Code, text string, out *wire.O
 	case wire.CodeAway, wire.CodeNotReady, wire.CodeOverload, wire.CodeTimeout, wire.CodeLinkLost:
 		s.retreat()
 	case wire.CodeReadOnly, wire.CodeDiskFull:
-		s.refusing = refusing{code, text}
+		s.refusing[w.class] = refusing{code, text}
 		s.retreat()
-		s.refuseFrozen(w, out)
+		s.refuseFrozen(w, code, text, out)
 	case wire.CodeConflict:
 		w.row = 0
 	default:
+		delete(s.refusing, w.class)
 		s.counters.Lost++
 		s.landed(w, code, text, out)
 		return
