@@ -137,7 +137,9 @@ func (s *State) deleteAIObjects(m *wire.Message, b *wire.DeleteAIObjects, out *w
 			s.remove(o, m.From, removal{tellParent: true}, out)
 		}
 	}
-	s.endFarewells(b.AI, out)
+	if !one {
+		s.endFarewells(b.AI, out)
+	}
 	s.done(r, nil, out)
 	return nil
 }
@@ -145,6 +147,9 @@ func (s *State) deleteAIObjects(m *wire.Message, b *wire.DeleteAIObjects, out *w
 // dropBirths refuses what an AI that goes has asked to bring to life as its own and what still waits: it would come after
 // the order to delete it.
 func (s *State) dropBirths(ai do.Channel, out *wire.Outbox) {
+	for _, f := range s.parted {
+		f.queue = s.dropBirthsOf(f.queue, ai, out)
+	}
 	if len(s.parked) == 0 {
 		return
 	}
@@ -162,14 +167,19 @@ func (s *State) dropBirths(ai do.Channel, out *wire.Outbox) {
 			s.decided(mo, wire.CodeGone, "", out)
 			continue
 		}
-		p.queue = slices.DeleteFunc(p.queue, func(m wire.Message) bool {
-			gone := bornTo(m.Body, ai)
-			if gone {
-				_ = s.fail(requestOf(&m), wire.CodeGone, "", out)
-			}
-			return gone
-		})
+		p.queue = s.dropBirthsOf(p.queue, ai, out)
 	}
+}
+
+// dropBirthsOf is dropBirths for one queue.
+func (s *State) dropBirthsOf(queue []wire.Message, ai do.Channel, out *wire.Outbox) []wire.Message {
+	return slices.DeleteFunc(queue, func(m wire.Message) bool {
+		gone := bornTo(m.Body, ai)
+		if gone {
+			_ = s.fail(requestOf(&m), wire.CodeGone, "", out)
+		}
+		return gone
+	})
 }
 
 // bornTo reports whether a message brings an object to life whose own AI is ai.

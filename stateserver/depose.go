@@ -3,7 +3,10 @@ package stateserver
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
+	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/wire"
 )
 
@@ -53,12 +56,25 @@ func (s *State) depose(out *wire.Outbox) {
 		s.end(s.deadlines.list[0], wire.CodeUnknown, out)
 	}
 	for _, mo := range s.travels {
-		if !mo.decided {
+		if !mo.decided && mo.parking.record == nil { // else it is the first of what waits there
 			_ = s.fail(requestOf(&mo.message), wire.CodeEpoch, "", out)
 		}
 	}
-	s.travels, s.motions = nil, nil
+	s.refuseParked(out)
+	s.travels, s.motions, s.parked, s.forSchema = nil, nil, nil, nil
 	s.changed, s.asked = nil, 0
+}
+
+// refuseParked refuses what waits for an object.
+func (s *State) refuseParked(out *wire.Outbox) {
+	for _, id := range slices.SortedFunc(maps.Keys(s.parked), do.ID.Compare) {
+		p := s.parked[id]
+		queue := p.queue
+		p.queue = nil // several objects may wait in one
+		for i := range queue {
+			_ = s.refuseAll(&queue[i], out)
+		}
+	}
 }
 
 // refuseAll answers a request to a State that is deposed; the new owner hears it, too, and may have done it.

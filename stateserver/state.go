@@ -64,9 +64,9 @@ type State struct {
 	requests  map[uint32]*dbRequest
 	sent      []uint32 // contexts of requests in the order of their sending
 	contexts  uint32
-	commits   int // answers that wait for the database
+	commits   int                 // answers that wait for the database
 	refusing  map[uint32]refusing // by class
-	nextIdle  int64 // when objects are looked for that nobody uses
+	nextIdle  int64               // when objects are looked for that nobody uses
 
 	// Memory that is used again.
 	channels []do.Channel // slab of recipients for messages to several audiences
