@@ -3,6 +3,7 @@ package clientagent
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,7 +185,12 @@ func (w *writer) closing() (wire.Reason, string, bool) {
 	return w.reason, w.text, w.close
 }
 
-// write writes until the session is over: all that has accumulated while the last write ran is one write.
+// writeOnce is how many bytes are written before the State can see that the client reads: one that takes long for a large
+// zone is not stalled.
+const writeOnce = 32 << 10
+
+// write writes until the session is over: all that has accumulated while the last write ran is one write, or several if
+// it is much.
 func (p *peer) write() {
 	var stream, grams []byte
 	var ends []int
@@ -196,9 +202,9 @@ func (p *peer) write() {
 			p.finish(stream, reason, text)
 			return
 		}
-		if len(stream) > 0 {
-			_, _ = p.conn.Write(stream) // an error ends the reader, too, which tells the State
-			p.w.unwritten.Add(-int64(len(stream)))
+		for piece := range slices.Chunk(stream, writeOnce) {
+			_, _ = p.conn.Write(piece) // an error ends the reader, too, which tells the State
+			p.w.unwritten.Add(-int64(len(piece)))
 		}
 		begin := 0
 		for _, end := range ends {

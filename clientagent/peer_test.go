@@ -1,7 +1,9 @@
 package clientagent
 
 import (
+	"io"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -95,4 +97,36 @@ func TestWhatOpeningsBroughtIsBookedOnce(t *testing.T) {
 			require.Zero(t, u.closed)
 		}
 	}
+}
+
+// TestRule100WhoReadsSlowlyMakesProgress: a large opening is not one write, of which the State hears at its end only.
+func TestRule100WhoReadsSlowlyMakesProgress(t *testing.T) {
+	const much = 16 * writeOnce
+	client, server := link.Pipe(link.PipeConfig{Window: 4 << 10})
+	p := newPeer(nil, server, do.NewID(0, 1, 1))
+	ended := make(chan struct{})
+	go func() { defer close(ended); p.write() }()
+	close(p.reads)
+	sent := make([]byte, much)
+	for i := range sent {
+		sent[i] = byte(i / writeOnce)
+	}
+	p.w.put(&Out{Stream: append([]byte(nil), sent...)})
+	var got []byte
+	read := func(n int) {
+		at := len(got)
+		got = append(got, make([]byte, n)...)
+		_, err := io.ReadFull(client, got[at:])
+		require.NoError(t, err)
+	}
+	for left := int64(much - writeOnce); left > 0; left -= writeOnce {
+		read(writeOnce)
+		require.Eventually(t, func() bool { return p.w.unwritten.Load() <= left }, time.Minute, time.Millisecond, "%d bytes were read", len(got))
+	}
+	require.Positive(t, p.w.unwritten.Load())
+	read(writeOnce)
+	require.Equal(t, sent, got)
+	require.Eventually(t, func() bool { return p.w.unwritten.Load() == 0 }, time.Minute, time.Millisecond)
+	p.w.put(&Out{Close: true})
+	<-ended
 }
