@@ -87,7 +87,7 @@ type Config struct {
 	// Defaults 1,000 and 256 KiB.
 	Frames, Bytes int
 	// Backlog is how many bytes may wait for a client that does not read (reason 346), beside the entries of what it has
-	// opened. Default 1 MiB.
+	// opened, or that repair its view. Default 1 MiB.
 	Backlog int
 	// Behind is the backlog from which on latest values wait. Default 8 KiB: in a full
 	// zone some tens of milliseconds.

@@ -72,6 +72,9 @@ func (p *place) agrees(parts []wire.DigestPart) bool {
 func (s *State) repair(p *place) {
 	o := s.newOpening(nil, p.loc.Parent)
 	o.place, p.refresh = p, o
+	for _, st := range p.seats {
+		st.s.repaired.again()
+	}
 	s.ask(o)
 }
 
@@ -81,6 +84,8 @@ func (s *State) repairEntry(r *opening, e *wire.Entry) {
 	if e.Location != r.place.loc {
 		return
 	}
+	s.repairing = true
+	defer func() { s.repairing = false }()
 	o := s.objects[e.DO]
 	switch {
 	case o == nil || len(o.viewers) == 0 && e.Version.Inc >= o.version.Inc:

@@ -235,9 +235,7 @@ func (s *State) loadEntry(o *opening, e *wire.Entry) {
 	s.see(o.t, known, e)
 	brought := len(o.t.out.Stream) - had
 	s.loadedBytes += brought
-	if o.t.closed == 0 { // nobody opens and closes again and again without reading
-		o.t.loading += brought
-	}
+	o.t.allow(&o.t.loading, brought)
 }
 
 // Loaded is how many bytes openings brought to sessions since the last flush.

@@ -31,12 +31,43 @@ type output struct {
 	dirty     bool   // in State.dirty
 	unwritten bool   // in State.unwritten
 	pending   int    // bytes flushed and not yet written, as far as is known
-	loading   int    // of these and of out.Stream, what openings brought: that is no backlog
-	closed    int    // of that, what was brought before the session last closed something
+	allowed   int    // of these and of out.Stream, what is no backlog
 	sent      uint64 // frames appended to the stream since the beginning
 	out       Out
 	latest    []latestRef // latest fields whose newest value it is owed
 	progress  int64       // when pending last went down, or was 0
+	loading   allowance   // what openings brought
+	repaired  allowance   // what repairs brought
+}
+
+// allowance is output that is no backlog: the session asked for it, or a loss made it necessary, and it is no more than what
+// the agent keeps of these objects anyway.
+type allowance struct {
+	bytes  int // not known to be written
+	before int // of these, from before the session last closed something, or the last repair began
+}
+
+// again begins a new round. While something is left of the one before, what comes is backlog: nobody opens and closes again
+// and again without reading, nor is repaired again and again.
+func (a *allowance) again() { a.before = a.bytes }
+
+func (a *allowance) written(n int) { a.bytes, a.before = max(0, a.bytes-n), max(0, a.before-n) }
+
+// allow takes note of n bytes of out.Stream that are no backlog, if a has room.
+func (o *output) allow(a *allowance, n int) {
+	if a.before == 0 {
+		a.bytes += n
+		o.allowed += n
+	}
+}
+
+// written books n bytes as written, oldest first: with them goes what is no backlog.
+func (o *output) written(n int) {
+	if n > 0 {
+		o.loading.written(n)
+		o.repaired.written(n)
+		o.allowed = o.loading.bytes + o.repaired.bytes
+	}
 }
 
 // send appends one frame to a session's stream.
@@ -76,7 +107,7 @@ func (s *State) touch(t *session) {
 		t.dirty = true
 		s.dirty = append(s.dirty, t)
 	}
-	if t.pending+len(t.out.Stream)-t.loading > s.cfg.Backlog {
+	if t.pending+len(t.out.Stream)-t.allowed > s.cfg.Backlog {
 		s.eject(t, wire.ReasonSlow, "it does not read")
 	}
 }
@@ -92,13 +123,6 @@ func (s *State) sessionDrained(b *wire.SessionDrained) {
 	}
 	t.written(t.pending - int(b.Pending))
 	t.pending = int(b.Pending)
-}
-
-// written books n bytes as written, oldest first: with them goes what openings brought.
-func (o *output) written(n int) {
-	if n > 0 {
-		o.loading, o.closed = max(0, o.loading-n), max(0, o.closed-n)
-	}
 }
 
 // Backlog is a session with output that is not known to be written.

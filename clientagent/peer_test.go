@@ -82,19 +82,19 @@ func TestWhatOpeningsBroughtIsBookedOnce(t *testing.T) {
 		require.NoError(t, err)
 		ids := fan(t, s, 2, 10)
 		for _, u := range s.order {
-			require.Positive(t, u.loading)
-			u.closed = u.loading
+			require.Positive(t, u.allowed)
+			u.loading.again()
 		}
 		s.Flush(func(o *Out) { o.Written = written })
 		if !written {
 			for _, id := range ids {
-				require.Positive(t, s.sessions[id].loading)
+				require.Positive(t, s.sessions[id].allowed)
 				s.sessionDrained(&wire.SessionDrained{Session: id})
 			}
 		}
 		for _, u := range s.order {
+			require.Zero(t, u.allowed)
 			require.Zero(t, u.loading)
-			require.Zero(t, u.closed)
 		}
 	}
 }

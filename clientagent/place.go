@@ -102,7 +102,7 @@ func (s *State) close(t *session, seats []*seat, reason wire.LeaveReason) bool {
 		return false
 	}
 	if len(seats) > 0 {
-		t.closed = t.loading
+		t.loading.again()
 	}
 	var silent []do.Channel
 	for _, st := range seats {

@@ -35,7 +35,8 @@ type State struct {
 	unwritten []*session                // whose output was handed over and may not be written
 	owed      uint64                    // frames that sessions were owed since the beginning
 
-	loadedBytes int // by openings since the last flush
+	loadedBytes int  // by openings since the last flush
+	repairing   bool // what entries show is what a repair brought
 
 	objects  map[do.ID]*object
 	aliases  aliases

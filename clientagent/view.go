@@ -66,6 +66,9 @@ func (s *State) showEntry(g *grip, e *wire.Entry) {
 	}
 	g.told = true
 	s.append(g.t, s.enc.enter, 1)
+	if s.repairing && !g.t.ended {
+		g.t.allow(&g.t.repaired, len(s.enc.enter))
+	}
 	g.unmark(e.Serial)
 }
 
