@@ -9,10 +9,14 @@ import (
 type callMemory struct {
 	known    map[uint32]*wire.ClientReply // nil: under way
 	answered []uint32                     // by age
+	bytes    int                          // of these
 }
 
-// rememberedCalls is how many answers are kept.
-const rememberedCalls = 256
+// rememberedCalls is how many answers are kept, as far as they have no more than rememberedBytes together.
+const (
+	rememberedCalls = 256
+	rememberedBytes = 64 << 10
+)
 
 // clientCall forwards a call to the object's AI, by its State, or to an UberDOG. It is answered exactly once, and by
 // the agent itself a second after the deadline if nobody did.
@@ -94,8 +98,13 @@ func (c *callMemory) end(r *wire.ClientReply) {
 	}
 	c.known[r.Call] = r
 	c.answered = append(c.answered, r.Call)
-	if len(c.answered) > rememberedCalls {
+	c.bytes += replySize(r)
+	for len(c.answered) > rememberedCalls || c.bytes > rememberedBytes {
+		c.bytes -= replySize(c.known[c.answered[0]])
 		delete(c.known, c.answered[0])
 		c.answered = c.answered[1:]
 	}
 }
+
+// replySize is about how many bytes an answer holds.
+func replySize(r *wire.ClientReply) int { return len(r.Text) + len(r.Result) }

@@ -16,15 +16,15 @@ func (s *State) sessionFrames(b *wire.SessionFrames) error {
 	if t == nil {
 		return nil // it ended while this was under way
 	}
-	t.heard = s.now
 	s.stats.BytesIn += uint64(len(b.Bytes))
 	if b.Datagram {
 		s.stats.DatagramsIn++
 		if t.state == wire.StateNew {
-			s.stats.DatagramsDropped++ // it overtook the Hello
+			s.stats.DatagramsDropped++ // it overtook the Hello, and is none
 			return nil
 		}
 	}
+	t.heard = s.now
 	if !t.inByte.take(float64(len(b.Bytes)), float64(s.cfg.Bytes), float64(2*s.cfg.Bytes), s.now) {
 		s.eject(t, wire.ReasonRate, fmt.Sprintf("more than %d bytes a second", s.cfg.Bytes))
 	}

@@ -16,6 +16,7 @@ import (
 func (s *State) addressees(to []do.Channel) []*session {
 	clear(s.targets)
 	s.targets = s.targets[:0]
+	s.naming++
 	for _, c := range to {
 		switch c.Kind {
 		case do.KindSession:
@@ -37,7 +38,8 @@ func (s *State) addressees(to []do.Channel) []*session {
 }
 
 func (s *State) target(t *session) {
-	if t != nil && !slices.Contains(s.targets, t) {
+	if t != nil && t.named != s.naming {
+		t.named = s.naming
 		s.targets = append(s.targets, t)
 	}
 }

@@ -33,6 +33,7 @@ type request struct {
 type requests struct {
 	slots []request
 	free  []uint32
+	swept int // how many of slots had their turn in this round
 }
 
 // A context is gen<<indexBits | index+1.
@@ -73,14 +74,21 @@ func (r *requests) take(context uint32, channel do.Channel) (request, bool) {
 	return q, true
 }
 
-// sweepRequests answers what nobody answered in time, and forgets what ended sessions asked.
+// sweepRequests answers what nobody answered in time, and forgets what ended sessions asked: among all while there are
+// few, else among some in turn.
 func (s *State) sweepRequests() {
-	for i := range s.requests.slots {
-		q := &s.requests.slots[i]
+	r := &s.requests
+	for range sweepShare(len(r.slots)) {
+		if r.swept >= len(r.slots) {
+			r.swept = 0
+		}
+		i := r.swept
+		r.swept++
+		q := &r.slots[i]
 		if q.kind == requestNone || !q.t.ended && s.now < q.deadline {
 			continue
 		}
-		taken, _ := s.requests.take(q.gen<<indexBits|uint32(i+1), q.t.channel)
+		taken, _ := r.take(q.gen<<indexBits|uint32(i+1), q.t.channel)
 		if !taken.t.ended {
 			s.unanswered(&taken)
 		}

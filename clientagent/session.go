@@ -14,6 +14,8 @@ type session struct {
 
 	id        do.ID
 	number    uint64 // of the session, in the order of opening
+	at        int    // its index in State.order
+	named     uint64 // the last message that was addressed to it: see State.naming
 	channel   do.Channel
 	remote    string
 	local     string
@@ -84,6 +86,7 @@ func (s *State) sessionOpened(b *wire.SessionOpened) error {
 	t.out.Session = b.Session
 	t.progress = s.now
 	s.sessions[t.id] = t
+	t.at = len(s.order)
 	s.order = append(s.order, t)
 	s.stats.SessionsOpened++
 	s.control(&wire.AddChannels{Channels: []do.Channel{t.channel}})
@@ -126,7 +129,11 @@ func (s *State) end(t *session) {
 	s.lastWord(t)
 	t.ended = true
 	delete(s.sessions, t.id)
-	s.order = slices.DeleteFunc(s.order, func(o *session) bool { return o == t })
+	last := len(s.order) - 1
+	s.order[t.at] = s.order[last]
+	s.order[t.at].at = t.at
+	s.order[last] = nil
+	s.order = s.order[:last]
 	s.forgetViews(t)
 	gone := append([]do.Channel{t.channel}, s.unbind(t)...)
 	s.control(&wire.RemoveChannels{Channels: gone})
@@ -216,15 +223,18 @@ func (s *State) acknowledge(t *session, waited int64) {
 }
 
 const (
-	// sweepSome is how many sessions a sweep looks at if there are so many.
+	// sweepSome is how many sessions, or requests, a sweep looks at if there are so many.
 	sweepSome = 256
 	// sweepRound is in how many sweeps all of them are looked at, where there are more: their deadlines are of seconds.
 	sweepRound = 16
 )
 
+// sweepShare is how many of n a sweep looks at.
+func sweepShare(n int) int { return min(n, max(sweepSome, n/sweepRound)) }
+
 // sweepSessions does what time brings to sessions: to all of them while they are few, else to some in turn.
 func (s *State) sweepSessions() {
-	for range min(len(s.order), max(sweepSome, len(s.order)/sweepRound)) {
+	for range sweepShare(len(s.order)) {
 		if s.swept >= len(s.order) {
 			s.swept = 0
 		}
@@ -234,6 +244,10 @@ func (s *State) sweepSessions() {
 		s.sweepSession(t)
 	}
 }
+
+// leastLeave is how many bytes a ClientLeave has at least. So no backlog has more leaves than Backlog/leastLeave: of more
+// than these the client has read some, and says nothing.
+const leastLeave = 4
 
 // sweepSession does what time brings to one session: silence, a stalled output, acknowledgements, forgetting.
 func (s *State) sweepSession(t *session) {
@@ -245,6 +259,8 @@ func (s *State) sweepSession(t *session) {
 		s.eject(t, wire.ReasonHeartbeat, "no sign of life")
 	case t.pending > 0 && s.now-t.progress > int64(s.cfg.WriteStall):
 		s.eject(t, wire.ReasonSlow, "output stalled")
+	case len(t.unacked) > s.cfg.Backlog/leastLeave:
+		s.eject(t, wire.ReasonSlow, "it does not acknowledge what left")
 	}
 	s.acknowledge(t, lateHeartbeat)
 	s.forgetPast(t)

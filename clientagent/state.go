@@ -26,7 +26,7 @@ type State struct {
 	contextNow uint32
 
 	sessions  map[do.ID]*session
-	order     []*session // by age
+	order     []*session // each knows its index
 	accounts  map[do.ID][]*session
 	channels  map[do.Channel][]*session // opened by OpenChannel
 	doomed    []*session                // ejected in this Step
@@ -63,6 +63,7 @@ type State struct {
 
 	backlogs []Backlog  // of Backlogged
 	targets  []*session // of the message at hand
+	naming   uint64     // how often these were looked for: who was found has that number
 	moved    []int      // of trimFeed
 
 	feedLeast int // how many values a feed may have, whoever was told of them; a test has less

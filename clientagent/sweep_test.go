@@ -35,8 +35,70 @@ func TestManySessionsAreSweptInTurn(t *testing.T) {
 		tick(time.Duration(sweepEvery))
 		sweeps++
 		require.LessOrEqual(t, sweeps, 4*sweepRound, "%d are left", len(s.order))
+		for i, u := range s.order {
+			require.True(t, u.at == i && s.sessions[u.id] == u, "each is known by its index")
+		}
 	}
 	require.Equal(t, []Ejects{{wire.ReasonHeartbeat, sessions}}, s.Stats().Ejects)
+}
+
+// TestManyRequestsAreSweptInTurn: so does one with thousands of requests that nobody answers.
+func TestManyRequestsAreSweptInTurn(t *testing.T) {
+	const requests = 40 * sweepSome
+	s, ids := fanned(t, 1)
+	u := s.sessions[ids[0]]
+	step := func(b wire.Body) {
+		var out wire.Outbox
+		require.NoError(t, s.Step(wire.Message{To: []do.Channel{s.self}, Body: b}, &out))
+	}
+	step(&wire.SessionDrained{Session: u.id})
+	for i := range requests {
+		s.requests.add(request{kind: requestSet, t: u, client: uint32(i + 1), deadline: s.now + int64(time.Second)})
+	}
+	step(&wire.Tick{Unix: s.now + int64(time.Second)})
+	require.Equal(t, requests-requests/sweepRound, u.requests)
+	for sweeps := 1; u.requests > 0; sweeps++ {
+		step(&wire.Tick{Unix: s.now + sweepEvery})
+		require.LessOrEqual(t, sweeps, sweepRound)
+	}
+	refused := map[uint32]bool{}
+	for b := u.out.Stream; len(b) > 0; {
+		f, n, err := wire.NextFrame(b)
+		require.NoError(t, err)
+		if r, ok := f.(*wire.ClientRefused); ok {
+			refused[r.Context] = true
+		}
+		b = b[n:]
+	}
+	require.Len(t, refused, requests, "each is answered")
+}
+
+// TestRule1SessionIsAddressedOnce: by whatever channels a message names it.
+func TestRule1SessionIsAddressedOnce(t *testing.T) {
+	s, ids := fanned(t, 3)
+	account := do.NewID(0, 7, 7)
+	var out wire.Outbox
+	for _, id := range ids[:2] {
+		require.NoError(t, s.Step(wire.Message{To: []do.Channel{do.Session(id)}, Body: &wire.SetClientID{Account: account}}, &out))
+	}
+	for _, c := range []struct {
+		to   []do.Channel
+		want int
+	}{
+		{[]do.Channel{do.Session(ids[0]), do.Session(ids[0])}, 1},
+		{[]do.Channel{do.Session(ids[0]), do.Account(account)}, 2},
+		{[]do.Channel{do.Account(account), do.AllClients(), do.Session(ids[2])}, 3},
+		{[]do.Channel{do.Session(do.NewID(0, 8, 8))}, 0},
+	} {
+		for range 2 { // the next message finds them again
+			named := map[*session]int{}
+			for _, u := range s.addressees(c.to) {
+				named[u]++
+				require.Equal(t, 1, named[u])
+			}
+			require.Len(t, named, c.want, "%v", c.to)
+		}
+	}
 }
 
 // TestBacklogIsOnlyOfWhatIsUnwritten: who asks what is unwritten does not pass by all sessions.
@@ -66,4 +128,40 @@ func TestBacklogIsOnlyOfWhatIsUnwritten(t *testing.T) {
 	require.NotContains(t, []do.ID{left[0].Session, left[1].Session}, ids[1])
 	require.NoError(t, s.Step(wire.Message{From: s.self, Body: &wire.SessionClosed{Session: ids[0]}}, &out))
 	require.Len(t, s.Backlogged(), 1, "it has ended")
+}
+
+// TestRule100WhoNeverAcknowledgesIsCut: an alias is not given again until its leave is acknowledged, so a client that reads, and
+// never says so, would take more and more of them.
+func TestRule100WhoNeverAcknowledgesIsCut(t *testing.T) {
+	s, ids := fanned(t, 1)
+	s.cfg.Backlog = 4 << 10
+	step := func(b wire.Body) {
+		var out wire.Outbox
+		require.NoError(t, s.Step(wire.Message{To: []do.Channel{s.self}, Body: b}, &out))
+		s.Flush(func(o *Out) { o.Written = true })
+	}
+	u := s.sessions[ids[0]]
+	step(&wire.SessionDrained{Session: u.id})
+	round := func() {
+		answer := snapshot(opened(t, s, u.id, 30), s.schema.Class("Avatar"), 30, 300)
+		for _, z := range answer {
+			step(z)
+		}
+		step(&wire.SessionFrames{Session: u.id, Bytes: wire.AppendFrame(nil, &wire.ClientRemoveInterest{Handle: 2})})
+		step(&wire.Tick{Unix: s.now + int64(time.Second)})
+	}
+	for range 8 {
+		round()
+		step(&wire.SessionFrames{Session: u.id, Bytes: wire.AppendFrame(nil, &wire.ClientHeartbeat{Frames: u.sent})})
+	}
+	require.Empty(t, u.unacked)
+	for range 3 {
+		round()
+	}
+	require.Len(t, u.unacked, 900)
+	require.False(t, u.ended)
+	round()
+	require.True(t, u.ended)
+	require.Equal(t, []Ejects{{wire.ReasonSlow, 1}}, s.Stats().Ejects)
+	require.Less(t, len(s.aliases.slots), 3000)
 }
