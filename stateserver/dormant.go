@@ -204,10 +204,14 @@ func (r *record) stored() fields.Map {
 	})
 }
 
-// setDormant writes the db fields of a set; others are dropped, and nobody is told (rule 126).
+// setDormant writes the db fields of a set; others are dropped, and nobody is told (rule 126). What a client sets in a
+// field with review has nobody to review it.
 func (s *State) setDormant(p *parking, b *wire.SetFields, r request, out *wire.Outbox) (waits bool) {
 	rec := p.record
-	_, code, text := s.check(rec.class, b.Fields)
+	c, code, text := s.check(rec.class, b.Fields)
+	if code == wire.CodeOK && c.any.Has(fields.Review) && r.from.Kind == do.KindSession {
+		code = wire.CodeNoAI
+	}
 	if code != wire.CodeOK {
 		_ = s.failWith(r, &wire.Failed{Code: code, Text: text, Version: rec.version(), Serial: b.Serial, Latest: b.Latest}, out)
 		return false

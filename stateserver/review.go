@@ -32,10 +32,16 @@ func (s *State) review(m *wire.Message, b *wire.SetFields, o *object, out *wire.
 	return nil
 }
 
-// reviewed answers the writer of a set that was reviewed. A refusal tells the current values.
+// reviewed answers the writer of a set that was reviewed: of a durable one, when it is in the database. A refusal tells the
+// current values.
 func (s *State) reviewed(c *call, code wire.Code, text string, out *wire.Outbox) {
 	m := &wire.Message{From: c.key.caller}
-	if code == wire.CodeOK {
+	switch {
+	case code == wire.CodeOK && c.set.Durable:
+		r := request{from: m.From, context: c.set.Context, of: c.set.Type(), id: c.set.DO}
+		s.await(&waiter{request: r, version: c.object.version()}, out, c.object.writer())
+		return
+	case code == wire.CodeOK:
 		s.doneSet(m, c.set, c.object, out)
 		return
 	}
