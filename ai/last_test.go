@@ -189,3 +189,42 @@ func TestK7LastChangesAreWritten(t *testing.T) {
 		return nil
 	})
 }
+
+// A process that is told to end saves what it has changed of what it runs before its objects go (K7).
+func TestK7CloseSavesWhatIsChanged(t *testing.T) {
+	c := testcluster.New(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	registry := do.NewRegistry()
+	require.NoError(t, registry.Class(Purse{}))
+	r, err := ai.Connect(ctx, ai.Config{Director: c.Director, Registry: registry, Name: "one", Log: c.Log, Timeout: time.Minute})
+	require.NoError(t, err)
+	running, end := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(running) }()
+	other := connect(t, c, "other")
+	id := purses(t, other, 10)[0]
+	var p *Purse
+	on(t, r, func(ctx context.Context) (err error) {
+		p, err = ai.Activate[Purse](ctx, r, id, ai.Place{})
+		return err
+	})
+	on(t, r, func(context.Context) error {
+		p.Gold = 14 // and nobody saves it
+		return nil
+	})
+	end()
+	require.NoError(t, <-ended)
+	require.Eventually(t, func() (ok bool) {
+		on(t, other, func(ctx context.Context) error {
+			row, err := ai.Load[Purse](ctx, other, id)
+			if err != nil {
+				return err
+			}
+			here, err := other.IsActive(ctx, id)
+			ok = row.Object.Gold == 14 && !here
+			return err
+		})
+		return ok
+	}, time.Minute, 5*time.Millisecond)
+}

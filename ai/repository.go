@@ -210,7 +210,8 @@ func (r *Repository) flush() {
 }
 
 // Run drives the repository on this goroutine until ctx ends, or it cannot go on, which is its error: the cluster's schema
-// does not fit any more, say, or more came than can be kept. A lost link is none: it joins again. It leaves the cluster at the end: the objects of this AI are deleted unless Config.Keep says otherwise.
+// does not fit any more, say, or more came than can be kept. A lost link is none: it joins again. At its end it
+// saves what is changed on the objects that it runs and leaves the cluster: these are deleted unless Config.Keep says otherwise.
 func (r *Repository) Run(ctx context.Context) error {
 	r.loop.Run(ctx)
 	err := r.core.Err()

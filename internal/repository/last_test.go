@@ -349,6 +349,45 @@ func TestK7CommitAtTheEnd(t *testing.T) {
 	}
 }
 
+// An AI that is closed saves, once, what nobody has saved of what it runs; what a handler has not finished is undone (K7).
+func TestK7CloseSavesWhatIsChanged(t *testing.T) {
+	x := newLastTest(t)
+	x.enter("Chest", 1).(*ChestAI).Gold = 14
+	x.count = func(ctx context.Context, c *ChestAI) error {
+		c.Gold = 15
+		err := x.a.Sleep(ctx, time.Minute)
+		c.Gold = 16
+		return err
+	}
+	x.enter("Chest", 2)
+	x.step(&wire.Update{DO: petID(2), Version: do.Version{Inc: 1, N: 2}, Fields: fields.MapOf(fields.Pair{
+		Number: x.number("Poke"), Value: fields.AppendString(nil, "go"),
+	})})
+	require.Equal(t, x.gold(15), x.written(wire.CodeOK), "a wait is a save point")
+	x.enter("Chest", 3)
+
+	x.a.Close()
+	set := x.one().(*wire.SetFields)
+	require.Equal(t, petID(1), set.DO)
+	require.Equal(t, x.gold(14), set.Fields)
+	require.Empty(t, x.errs)
+	x.a.Close()
+	require.Empty(t, x.sent())
+}
+
+// Where it is not known what the State has, an AI that is closed writes nothing, and says so.
+func TestK7CloseSavesNothingInDoubt(t *testing.T) {
+	x := newLastTest(t)
+	chest := x.enter("Chest", 1).(*ChestAI)
+	x.step(&wire.LinkLost{Hosts: []do.Range{do.PartitionRange(do.KindObject, petID(1).Partition())}})
+	x.sent()
+	chest.Gold = 14
+	x.a.Close()
+	require.Empty(t, x.sent())
+	require.Len(t, x.errs, 1)
+	require.ErrorIs(t, x.errs[0], wire.CodeLinkLost)
+}
+
 // An AI that is closed sends what waits.
 func TestK7CloseSendsLastWrites(t *testing.T) {
 	x := newLastTest(t)

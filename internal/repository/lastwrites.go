@@ -247,11 +247,30 @@ func (x *lastWrites) sorted() []*leaving {
 	return list
 }
 
-// Close ends the AI: its handlers' waits fail, and last writes that wait for their turn are sent.
+// Close ends the AI: what is changed on the objects that it runs is saved, its handlers' waits fail, and last writes that wait
+// for their turn are sent. It waits for no answer: the State writes what it has.
 func (a *AI) Close() {
-	open := !a.sched.closed
+	open := !a.sched.closed && a.failure == nil
+	if open {
+		a.saveAll()
+	}
 	a.State.Close()
-	if open && a.failure == nil {
+	if open {
 		a.lasts.close()
+	}
+}
+
+// saveAll saves what is changed outside of handlers. Those that wait have sent what they had done before.
+func (a *AI) saveAll() {
+	for _, o := range a.sorted() {
+		if !o.run || o.dog {
+			continue
+		}
+		ops, _, err := a.takeChanges(o)
+		if err != nil {
+			a.report(err)
+			continue
+		}
+		a.emit(ops, nil, false)
 	}
 }
