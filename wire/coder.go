@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -302,4 +303,67 @@ func list[T any](c *coder, name string, v *[]T, size int, each func(*coder, *T))
 		}
 	}
 	c.members = outer
+}
+
+// bin32 is the header of a bin, before bin32Size bytes of its length.
+const (
+	bin32     = 0xc6
+	bin32Size = 4
+)
+
+// packed is list for elements that lie in a bin one after the other: whoever looks for the end of what they are in need
+// not look at them. The bin has the longest header, so that what is appended to it only changes its length.
+func packed[T any](c *coder, name string, v *[]T, each func(*coder, *T)) {
+	if !c.next(name) {
+		return
+	}
+	outer := c.members
+	switch c.mode {
+	case encoding:
+		c.buf = append(c.buf, bin32, 0, 0, 0, 0)
+		at := len(c.buf)
+		for i := range *v {
+			each(c, &(*v)[i])
+		}
+		binary.BigEndian.PutUint32(c.buf[at-bin32Size:], uint32(len(c.buf)-at))
+	case decoding:
+		b, rest, err := fields.ReadBin(c.buf)
+		if err == nil && len(b) > maxBytes {
+			err = fields.ErrLength
+		}
+		if !c.took(name, b, err) {
+			return
+		}
+		*v = nil
+		if n := countValues(b); n > 0 {
+			*v = make([]T, 0, n)
+		}
+		for len(c.buf) > 0 {
+			c.members = 1
+			*v = append(*v, *new(T))
+			if each(c, &(*v)[len(*v)-1]); c.err != nil {
+				c.err = fmt.Errorf("%s %d: %w", name, len(*v)-1, c.err)
+				return
+			}
+		}
+		c.buf = rest
+	default:
+		c.sink.openList(name, *new(T))
+		for i := range *v {
+			each(c, &(*v)[i])
+		}
+		c.sink.closeList()
+	}
+	c.members = outer
+}
+
+// countValues is how many values lie at the front of b one after the other.
+func countValues(b []byte) (n int) {
+	for {
+		size, err := fields.Skip(b)
+		if err != nil {
+			return n
+		}
+		n, b = n+1, b[size:]
+	}
 }

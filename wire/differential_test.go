@@ -26,23 +26,39 @@ func TestMsgpackV5ReadsTheSame(t *testing.T) {
 		case Packet:
 			want = append([]any{number(uint64(v.PacketType()))}, genericStruct(reflect.ValueOf(v).Elem())...)
 		}
-		require.Equal(t, want, generic(s.append(v)))
+		got := generic(s.append(v))
+		if _, ok := v.(*ClientEnters); ok {
+			members := got.([]any)
+			last := len(members) - 1
+			members[last] = sequence(members[last].([]byte))
+		}
+		require.Equal(t, want, got)
 	})
 }
 
 // generic is what msgpack/v5 makes of bytes that are exactly one value, numbers brought into one form.
 func generic(b []byte) any {
+	list := sequence(b)
+	if len(list) != 1 {
+		panic("not one value")
+	}
+	return list[0]
+}
+
+// sequence is what it makes of values that lie one after the other.
+func sequence(b []byte) []any {
 	r := bytes.NewReader(b)
 	dec := msgpack.NewDecoder(r)
 	dec.SetMapDecoder(func(d *msgpack.Decoder) (any, error) { return d.DecodeUntypedMap() })
-	v, err := dec.DecodeInterface()
-	if err != nil {
-		panic(err)
+	list := []any{}
+	for r.Len() > 0 {
+		v, err := dec.DecodeInterface()
+		if err != nil {
+			panic(err)
+		}
+		list = append(list, normal(v))
 	}
-	if r.Len() > 0 {
-		panic("bytes are left")
-	}
-	return normal(v)
+	return list
 }
 
 // number is the form in which the tests compare integers: of both signs, if they fit.

@@ -34,6 +34,7 @@ const (
 	FrameClientLatestDone     FrameType = 114
 	FrameClientPing           FrameType = 115
 	FrameClientPong           FrameType = 116
+	FrameClientEnters         FrameType = 117
 	FrameClientUpdate         FrameType = 120
 	FrameClientSet            FrameType = 121
 	FrameClientLeave          FrameType = 132
@@ -88,6 +89,7 @@ var frames = []frameSpec{
 	{114, "ClientLatestDone", fromAgent, func() Frame { return new(ClientLatestDone) }},
 	{115, "ClientPing", fromClient, func() Frame { return new(ClientPing) }},
 	{116, "ClientPong", fromAgent, func() Frame { return new(ClientPong) }},
+	{117, "ClientEnters", fromAgent, func() Frame { return new(ClientEnters) }},
 	{120, "ClientUpdate", fromAgent, func() Frame { return new(ClientUpdate) }},
 	{121, "ClientSet", fromClient, func() Frame { return new(ClientSet) }},
 	{132, "ClientLeave", fromAgent, func() Frame { return new(ClientLeave) }},

@@ -13,6 +13,7 @@ type ClientHello struct {
 	Schema  []byte // fingerprint, 32 bytes
 	Meta    string // free text of the client: platform, build
 	Early   bool   // after ClientSchema: the client compared and stays
+	Enters  bool   // the client reads ClientEnters; may be missing
 }
 
 func (*ClientHello) FrameType() FrameType { return FrameClientHello }
@@ -23,6 +24,9 @@ func (m *ClientHello) code(c *coder) {
 	c.bytes("schema", &m.Schema)
 	c.string("meta", &m.Meta)
 	c.bool("early", &m.Early)
+	if c.optional(!m.Enters) {
+		c.bool("enters", &m.Enters)
+	}
 }
 
 // ClientDisconnect says goodbye.

@@ -88,6 +88,17 @@ func sameByParse(t *testing.T, b []byte, frame Frame, n int) {
 		var v ClientLatest
 		v, m, err = ParseClientLatest(b)
 		got = &v
+	case *ClientEnters:
+		r, m, err := ParseClientEnters(b)
+		require.NoError(t, err)
+		require.Equal(t, n, m)
+		for want := range frame.(*ClientEnters).All() {
+			require.True(t, r.Next())
+			require.Equal(t, *want, r.Enter)
+		}
+		require.False(t, r.Next())
+		require.NoError(t, r.Err())
+		return
 	default:
 		return
 	}

@@ -134,6 +134,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	buf := make([]byte, 0, 1024)
 	in := AppendFrame(nil, &ClientSet{Context: 7, Ref: AliasRef(300), Fields: testMap})
 	latest := AppendFrame(nil, &ClientSetLatest{Ref: AliasRef(300), Serial: 9, Field: testField, Value: testValue})
+	enters := entered(10)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		b := AppendClientUpdate(buf, 9, testField, testValue)
 		b = AppendClientUpdates(b, 9, testMap)
@@ -141,6 +142,8 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		b = AppendClientDone(b, 9, testVer, 1)
 		b = AppendClientEnter(b, &ClientEnter{Alias: 9, DO: testEntered, Location: do.Location{Parent: testEntered}, Version: testVer, Fields: testMap})
 		b = AppendClientLeave(b, 9, LeaveMoved)
+		var w EntersWriter
+		b, _ = w.Append(b, &ClientEnter{Alias: 9, DO: testEntered, Version: testVer, Fields: testMap})
 		AppendClientLatestDone(b, 9, 1, 1)
 	}))
 	require.Zero(t, testing.AllocsPerRun(100, func() {
@@ -148,6 +151,9 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 			panic(err)
 		}
 		if _, _, err := ParseClientSetLatest(latest); err != nil {
+			panic(err)
+		}
+		if r, _, err := ParseClientEnters(enters); err != nil || !r.Next() || !r.Next() {
 			panic(err)
 		}
 		if f, err := PeekFrame(in); err != nil || f != FrameClientSet {

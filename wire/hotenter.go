@@ -18,12 +18,7 @@ func AppendClientEnter(dst []byte, m *ClientEnter) []byte {
 	dst = fields.AppendUint(dst, uint64(m.Alias))
 	dst = appendID(dst, m.DO)
 	dst = fields.AppendUint(dst, uint64(m.Class))
-	if m.Location.IsZero() {
-		dst = fields.AppendNil(dst)
-	} else {
-		dst = appendID(append(dst, fixArray|2), m.Location.Parent)
-		dst = fields.AppendUint(dst, uint64(m.Location.Zone))
-	}
+	dst = appendLocation(dst, m.Location)
 	dst = fields.AppendUint(dst, uint64(m.Serial))
 	dst = fields.AppendBool(dst, m.Owned)
 	dst = appendVersion(dst, m.Version)
@@ -38,6 +33,14 @@ func appendID(dst []byte, id do.ID) []byte {
 		return fields.AppendNil(dst)
 	}
 	return fields.AppendBin(dst, id[:])
+}
+
+func appendLocation(dst []byte, l do.Location) []byte {
+	if l.IsZero() {
+		return fields.AppendNil(dst)
+	}
+	dst = appendID(append(dst, fixArray|2), l.Parent)
+	return fields.AppendUint(dst, uint64(l.Zone))
 }
 
 func appendVersion(dst []byte, v do.Version) []byte {
@@ -71,9 +74,7 @@ func readEnter(b []byte, m *ClientEnter) bool {
 	m.Alias = uint32(r.uint(math.MaxUint32))
 	r.id(&m.DO)
 	m.Class = uint32(r.uint(math.MaxUint32))
-	r.header(2)
-	r.id(&m.Location.Parent)
-	m.Location.Zone = do.Zone(r.uint(math.MaxUint32))
+	r.location(&m.Location)
 	m.Serial = uint16(r.uint(math.MaxUint16))
 	m.Owned = r.bool()
 	r.header(3)
@@ -135,6 +136,35 @@ func (r *reader) id(id *do.ID) {
 	}
 	copy(id[:], v)
 	r.b = rest
+}
+
+// location is that of the codec, none included.
+func (r *reader) location(l *do.Location) {
+	if fields.IsNil(r.b) {
+		r.b = r.b[1:]
+		return
+	}
+	r.header(2)
+	r.id(&l.Parent)
+	l.Zone = do.Zone(r.uint(math.MaxUint32))
+	if l.IsZero() {
+		r.fail()
+	}
+}
+
+func (r *reader) int() int64 {
+	if len(r.b) > 0 && r.b[0] < 0x80 {
+		n := int64(r.b[0])
+		r.b = r.b[1:]
+		return n
+	}
+	n, rest, err := fields.ReadInt(r.b)
+	if err != nil {
+		r.fail()
+		return 0
+	}
+	r.b = rest
+	return n
 }
 
 func (r *reader) fail() { r.b, r.wrong = nil, true }

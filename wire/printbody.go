@@ -41,3 +41,25 @@ func (m *Op) print(w *printing) {
 		w.member("call", m.Reply.Context)
 	}
 }
+
+// print is "street/20 Avatar [alias=7 avatar1 {Name:"Flippy"}, alias=8 avatar2 {Name:"Clarabelle"}]".
+func (m *ClientEnters) print(w *printing) {
+	w.member("location", m.Location)
+	w.setClass(classNumber(m.Class))
+	class := w.class
+	w.word("[")
+	for i := range m.Entered {
+		var f ClientEnter
+		f.enter(&m.Entered[i], m.Alias, m.Inc)
+		if i > 0 {
+			w.out = append(w.out, ',')
+		}
+		w.member("alias", f.Alias)
+		w.member("do", f.DO)
+		w.class = class
+		w.member("serial", f.Serial)
+		w.member("version", f.Version)
+		w.member("fields", f.Fields)
+	}
+	w.out = append(w.out, ']')
+}

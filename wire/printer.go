@@ -59,6 +59,11 @@ func (p *Printer) Frame(f Frame) string {
 	case *ClientEnter:
 		delete(p.aliases, f.Alias)
 		defer p.learnAlias(f.Alias, f.DO, f.Class)
+	case *ClientEnters:
+		for e := range f.All() {
+			delete(p.aliases, e.Alias)
+			defer p.learnAlias(e.Alias, e.DO, e.Class)
+		}
 	case *ClientEnterOwner:
 		delete(p.aliases, f.Alias)
 		defer p.learnAlias(f.Alias, f.DO, f.Class)
