@@ -222,7 +222,7 @@ func (a *Agent) take(in timed) {
 
 // loadMost is how many bytes openings bring before they are flushed in the middle of a batch: so the first entries of a
 // large zone are on their way, and their client is at work, while the last are still to come.
-const loadMost = 16 << 10
+const loadMost = 8 << 10
 
 // takeInbox takes all that was routed to the agent.
 func (a *Agent) takeInbox() error {

@@ -208,7 +208,7 @@ func (s *State) hello(t *session, f *wire.ClientHello) {
 		s.send(t, &wire.ClientSchema{Text: s.schema.Text()})
 		return
 	}
-	t.state = wire.StateAnonymous
+	t.state, t.enters = wire.StateAnonymous, f.Enters
 	s.send(t, &wire.ClientWelcome{
 		Session: t.id, Schema: ours[:], Partitions: s.record.Partitions,
 		Heartbeat: uint32(max(s.cfg.Heartbeat, 0).Milliseconds()), Now: s.now,

@@ -52,7 +52,7 @@ func fan(t testing.TB, s *State, n, avatars int) (ids []do.ID) {
 		id := do.NewID(0, 5, uint64(i+1))
 		ids = append(ids, id)
 		step(s.self, &wire.SessionOpened{Session: id, Datagrams: i%2 == 1})
-		step(s.self, &wire.SessionFrames{Session: id, Bytes: wire.AppendFrame(nil, &wire.ClientHello{Schema: sum[:]})})
+		step(s.self, &wire.SessionFrames{Session: id, Bytes: wire.AppendFrame(nil, &wire.ClientHello{Schema: sum[:], Enters: true})})
 		step(do.Session(id), &wire.SetState{State: wire.StateEstablished})
 		out.Reset()
 		step(s.self, &wire.SessionFrames{Session: id, Bytes: wire.AppendFrame(nil, &wire.ClientAddInterest{Handle: 1, Parent: street, Zones: []do.Zone{20}})})

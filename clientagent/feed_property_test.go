@@ -101,7 +101,7 @@ func newLatestPlay(t *rapid.T, schema *do.Schema) *latestPlay {
 		w := &watcher{id: do.NewID(0, 5, uint64(i+1)), grams: i%2 == 0, sees: map[uint32]*watched{}, owns: map[uint32]bool{}}
 		p.watchers = append(p.watchers, w)
 		p.input(2, &wire.SessionOpened{Session: w.id, Datagrams: w.grams})
-		p.say(w, &wire.ClientHello{Schema: sum[:]})
+		p.say(w, &wire.ClientHello{Schema: sum[:], Enters: i > 1})
 		var out wire.Outbox
 		_ = p.agent.Step(wire.Message{To: []do.Channel{do.Session(w.id)}, Body: &wire.SetState{State: wire.StateEstablished}}, &out)
 		if i < 3 { // most are there from the beginning
@@ -248,26 +248,35 @@ func (p *latestPlay) read(w *watcher, b []byte, heard map[fieldOf]bool) {
 		f, n, err := wire.NextFrame(b)
 		require.NoError(p.t, err)
 		b = b[n:]
-		switch f := f.(type) {
-		case *wire.ClientEnter:
-			o := &watched{id: f.DO, serial: map[fields.Number]uint16{}, value: map[fields.Number]string{}}
-			for _, n := range p.latest {
-				o.serial[n] = f.Serial
-				if v, ok := f.Fields.Get(n); ok {
-					o.value[n] = string(v)
-				}
-			}
-			w.sees[f.Alias] = o
-		case *wire.ClientLeave:
-			require.Contains(p.t, w.sees, f.Alias)
-			delete(w.sees, f.Alias)
-		case *wire.ClientEnterOwner:
-			w.owns[f.Alias] = true
-		case *wire.ClientLeaveOwner:
-			delete(w.owns, f.Alias)
-		case *wire.ClientLatest:
-			p.hears(w, f, heard)
+		p.hear(w, f, heard)
+	}
+}
+
+// hear takes in a frame.
+func (p *latestPlay) hear(w *watcher, f wire.Frame, heard map[fieldOf]bool) {
+	switch f := f.(type) {
+	case *wire.ClientEnters:
+		for e := range f.All() {
+			p.hear(w, e, heard)
 		}
+	case *wire.ClientEnter:
+		o := &watched{id: f.DO, serial: map[fields.Number]uint16{}, value: map[fields.Number]string{}}
+		for _, n := range p.latest {
+			o.serial[n] = f.Serial
+			if v, ok := f.Fields.Get(n); ok {
+				o.value[n] = string(v)
+			}
+		}
+		w.sees[f.Alias] = o
+	case *wire.ClientLeave:
+		require.Contains(p.t, w.sees, f.Alias)
+		delete(w.sees, f.Alias)
+	case *wire.ClientEnterOwner:
+		w.owns[f.Alias] = true
+	case *wire.ClientLeaveOwner:
+		delete(w.owns, f.Alias)
+	case *wire.ClientLatest:
+		p.hears(w, f, heard)
 	}
 }
 

@@ -232,7 +232,7 @@ func (s *State) loadEntry(o *opening, e *wire.Entry) {
 		known.version, known.serial = e.Version, e.Serial
 	}
 	had := len(o.t.out.Stream)
-	s.see(o.t, known, e)
+	s.see(o.t, known, e, true)
 	brought := len(o.t.out.Stream) - had
 	s.loadedBytes += brought
 	o.t.allow(&o.t.loading, brought)

@@ -183,8 +183,8 @@ func TestRule108EntriesGoOutAsTheyCome(t *testing.T) {
 	for b := p.w.stream; len(b) > 0; {
 		f, n, err := wire.NextFrame(b)
 		require.NoError(t, err)
-		if _, ok := f.(*wire.ClientEnter); ok {
-			entered++
+		if f, ok := f.(*wire.ClientEnters); ok {
+			entered += len(f.Entered)
 		}
 		b = b[n:]
 	}

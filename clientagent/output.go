@@ -33,6 +33,8 @@ type output struct {
 	pending   int    // bytes flushed and not yet written, as far as is known
 	allowed   int    // of these and of out.Stream, what is no backlog
 	sent      uint64 // frames appended to the stream since the beginning
+	enters    bool   // it reads ClientEnters
+	entering  wire.EntersWriter
 	out       Out
 	latest    []latestRef // latest fields whose newest value it is owed
 	progress  int64       // when pending last went down, or was 0
@@ -222,6 +224,7 @@ func (s *State) handOver(t *session, deliver func(*Out)) {
 		s.unwritten = append(s.unwritten, t)
 	}
 	t.out.Stream, t.out.Datagrams, t.out.Ends = t.out.Stream[:0], t.out.Datagrams[:0], t.out.Ends[:0]
+	t.entering.Reset()
 }
 
 // writeLatest writes the newest value of each latest field that the session alone is owed: into a datagram where it has

@@ -215,38 +215,47 @@ func (v *view) read(t *rapid.T, b []byte) {
 		f, n, err := wire.NextFrame(b)
 		require.NoError(t, err)
 		b = b[n:]
-		switch f := f.(type) {
-		case *wire.ClientEnter:
-			o := &seen{id: f.DO, at: f.Location, values: map[fields.Number]string{}}
-			set(o, f.Fields)
-			v.byAlias[f.Alias] = o
-		case *wire.ClientLeave:
-			require.Contains(t, v.byAlias, f.Alias, "each enter has one leave")
-			delete(v.byAlias, f.Alias)
-		case *wire.ClientEnterOwner:
-			v.owned[f.Alias] = &seen{id: f.DO, at: f.Location, values: map[fields.Number]string{}}
-			v.update(t, f.Alias, f.Fields)
-		case *wire.ClientLeaveOwner:
-			require.Contains(t, v.owned, f.Alias, "each enter has one leave")
-			delete(v.owned, f.Alias)
-		case *wire.ClientLocation:
-			for _, o := range []*seen{v.byAlias[f.Alias], v.owned[f.Alias]} {
-				if o != nil {
-					o.at = f.Location
-				}
+		v.hear(t, f)
+	}
+}
+
+// hear takes in a frame.
+func (v *view) hear(t *rapid.T, f wire.Frame) {
+	switch f := f.(type) {
+	case *wire.ClientEnters:
+		for e := range f.All() {
+			v.hear(t, e)
+		}
+	case *wire.ClientEnter:
+		o := &seen{id: f.DO, at: f.Location, values: map[fields.Number]string{}}
+		set(o, f.Fields)
+		v.byAlias[f.Alias] = o
+	case *wire.ClientLeave:
+		require.Contains(t, v.byAlias, f.Alias, "each enter has one leave")
+		delete(v.byAlias, f.Alias)
+	case *wire.ClientEnterOwner:
+		v.owned[f.Alias] = &seen{id: f.DO, at: f.Location, values: map[fields.Number]string{}}
+		v.update(t, f.Alias, f.Fields)
+	case *wire.ClientLeaveOwner:
+		require.Contains(t, v.owned, f.Alias, "each enter has one leave")
+		delete(v.owned, f.Alias)
+	case *wire.ClientLocation:
+		for _, o := range []*seen{v.byAlias[f.Alias], v.owned[f.Alias]} {
+			if o != nil {
+				o.at = f.Location
 			}
-		case *wire.ClientUpdate:
-			v.update(t, f.Alias, fields.MapOf(fields.Pair{Number: f.Field, Value: f.Value}))
-		case *wire.ClientUpdates:
-			v.update(t, f.Alias, f.Fields)
-		case *wire.ClientInterestDone:
-			if f.Context != 0 { // else the cluster opened it
-				v.done++
-			}
-		case *wire.ClientInterestOpened:
-			if f.Closed {
-				delete(v.follows, f.Handle)
-			}
+		}
+	case *wire.ClientUpdate:
+		v.update(t, f.Alias, fields.MapOf(fields.Pair{Number: f.Field, Value: f.Value}))
+	case *wire.ClientUpdates:
+		v.update(t, f.Alias, f.Fields)
+	case *wire.ClientInterestDone:
+		if f.Context != 0 { // else the cluster opened it
+			v.done++
+		}
+	case *wire.ClientInterestOpened:
+		if f.Closed {
+			delete(v.follows, f.Handle)
 		}
 	}
 }
@@ -301,7 +310,7 @@ func play(t *rapid.T, schema *do.Schema, losses int) {
 		v := &view{id: do.NewID(0, 5, uint64(i+1)), byAlias: map[uint32]*seen{}, owned: map[uint32]*seen{}, cover: map[uint16][]do.Location{}}
 		c.views = append(c.views, v)
 		c.input(2, &wire.SessionOpened{Session: v.id})
-		c.input(2, &wire.SessionFrames{Session: v.id, Bytes: wire.AppendFrame(nil, &wire.ClientHello{Schema: sum[:]})})
+		c.input(2, &wire.SessionFrames{Session: v.id, Bytes: wire.AppendFrame(nil, &wire.ClientHello{Schema: sum[:], Enters: i > 0})})
 		var out wire.Outbox
 		_ = c.agent.Step(wire.Message{To: []do.Channel{do.Session(v.id)}, Body: &wire.SetState{State: wire.StateEstablished}}, &out)
 	}

@@ -179,6 +179,10 @@ func (s *stage) show(c *testClient, arrow string, b []byte) (n uint64) {
 		switch f := f.(type) {
 		case *wire.ClientEnter:
 			c.aliases[s.world.Printer.Names[f.DO]] = f.Alias
+		case *wire.ClientEnters:
+			for e := range f.All() {
+				c.aliases[s.world.Printer.Names[e.DO]] = e.Alias
+			}
 		case *wire.ClientEnterOwner:
 			c.aliases[s.world.Printer.Names[f.DO]] = f.Alias
 		case *wire.ClientDeclare:

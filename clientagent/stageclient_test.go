@@ -15,8 +15,8 @@ import (
 // client plays what a client does; its name is the first word. ok is false if it is no such command.
 //
 //	connect client1 [datagrams]     a connection
-//	join client1 [datagrams]        connect, hello, login, quietly
-//	hello client1 [version=2] [schema=other|short] [early]
+//	join client1 [datagrams] [enters]        connect, hello, login, quietly
+//	hello client1 [version=2] [schema=other|short] [early] [enters]
 //	interest client1 handle=1 street/20,21 [context=N] / uninterest client1 handle=1 / follow client1 avatar1 handle=1 outer=1
 //	send client1 avatar1 Motto=hi / latest client1 avatar1 Turn=3 serial=1 [datagram] / walk client1 avatar1 to=street/21
 //	ask client1 avatar1 Buy={Item:"hat"} call=1 [timeout=500]
@@ -89,7 +89,7 @@ func (s *stage) connect(cmd *scenario.Command) {
 
 func (s *stage) hello(c *testClient, cmd *scenario.Command) error {
 	sum := s.world.Schema.Fingerprint()
-	h := &wire.ClientHello{Version: "1", Schema: sum[:], Early: cmd.Has("early")}
+	h := &wire.ClientHello{Version: "1", Schema: sum[:], Early: cmd.Has("early"), Enters: cmd.Has("enters")}
 	if v, ok := cmd.Get("version"); ok {
 		h.Version = v
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // see begins t's view of o with the entry e. An owned session object is not announced again (rule 103), but its
-// owner gets the values, which it heard nothing of while it did not see them.
-func (s *State) see(t *session, o *object, e *wire.Entry) {
+// owner gets the values, which it heard nothing of while it did not see them. loaded: t's own opening brings it, and
+// likely others of its kind behind it.
+func (s *State) see(t *session, o *object, e *wire.Entry, loaded bool) {
 	g := s.grip(t, o)
 	if g.view >= 0 {
 		return
@@ -21,9 +22,12 @@ func (s *State) see(t *session, o *object, e *wire.Entry) {
 		s.placeObject(o)
 	}
 	g.silent = g.owned && slices.Contains(t.objects, o.id)
-	if g.silent {
+	switch {
+	case g.silent:
 		s.sendValues(g, e)
-	} else {
+	case loaded && t.enters && !g.owned:
+		s.showLoaded(g, e)
+	default:
 		s.showEntry(g, e)
 	}
 	s.autoEntry(g, e.Fields)
@@ -68,6 +72,24 @@ func (s *State) showEntry(g *grip, e *wire.Entry) {
 	s.append(g.t, s.enc.enter, 1)
 	if s.repairing && !g.t.ended {
 		g.t.allow(&g.t.repaired, len(s.enc.enter))
+	}
+	g.unmark(e.Serial)
+}
+
+// showLoaded is showEntry to a client that reads ClientEnters.
+func (s *State) showLoaded(g *grip, e *wire.Entry) {
+	t := g.t
+	g.told = true
+	if t.ended {
+		return
+	}
+	var begun bool
+	t.out.Stream, begun = t.entering.Append(t.out.Stream, &wire.ClientEnter{
+		Alias: g.o.alias, DO: e.DO, Class: e.Class, Location: e.Location, Serial: e.Serial, Version: e.Version, Fields: e.Fields,
+	})
+	if begun {
+		t.sent++
+		s.touch(t)
 	}
 	g.unmark(e.Serial)
 }
@@ -286,7 +308,7 @@ func (s *State) showAll(p *place, e *wire.Entry) {
 		o.version, o.serial = e.Version, e.Serial
 	}
 	for _, st := range p.seats {
-		s.see(st.s, o, e)
+		s.see(st.s, o, e, false)
 	}
 }
 

@@ -10,13 +10,13 @@ import (
 	"github.com/otpd/otpd/fields"
 )
 
-// ClientEnters shows objects of one class at one location that the client does not own, each as ClientEnter does, in this
+// ClientEnters shows objects of one class below one parent that the client does not own, each as ClientEnter does, in this
 // order. Only those get it who said in ClientHello that they read it.
 type ClientEnters struct {
 	Class    uint32
-	Location do.Location
-	Alias    uint32         // what the objects' aliases are counted from
-	Inc      do.Incarnation // what the incarnations in their versions are counted from
+	Location do.Location    // what the objects' zones are counted from
+	Alias    uint32         // the same for their aliases
+	Inc      do.Incarnation // the same for the incarnations in their versions
 	Entered  []Entered      // a bin with one after the other, so that the frame's end is known without looking at them
 }
 
@@ -35,6 +35,7 @@ func (m *ClientEnters) code(c *coder) {
 type Entered struct {
 	Alias  int64 // to be added to the frame's, modulo 2^32
 	DO     do.ID
+	Zone   int64 // to be added to the frame's, modulo 2^32
 	Serial uint16
 	Inc    int64  // to be added to the frame's, modulo 2^64
 	N      uint32 // of the version
@@ -45,6 +46,7 @@ type Entered struct {
 func (m *Entered) code(c *coder) {
 	c.int("alias", &m.Alias)
 	c.id("do", &m.DO)
+	c.int("zone", &m.Zone)
 	num(c, "serial", &m.Serial)
 	c.int("inc", &m.Inc)
 	num(c, "n", &m.N)
@@ -57,7 +59,7 @@ func (m *ClientEnters) All() iter.Seq[*ClientEnter] {
 	return func(yield func(*ClientEnter) bool) {
 		for i := range m.Entered {
 			f := &ClientEnter{Class: m.Class, Location: m.Location}
-			f.enter(&m.Entered[i], m.Alias, m.Inc)
+			f.enter(&m.Entered[i], m.Location.Zone, m.Alias, m.Inc)
 			if !yield(f) {
 				return
 			}
@@ -65,14 +67,17 @@ func (m *ClientEnters) All() iter.Seq[*ClientEnter] {
 	}
 }
 
-// enter takes over what e says, counted from an alias and an incarnation.
-func (m *ClientEnter) enter(e *Entered, alias uint32, inc do.Incarnation) {
+// enter takes over what e says, counted from what the frame says. An object that is nowhere has no zone either.
+func (m *ClientEnter) enter(e *Entered, zone do.Zone, alias uint32, inc do.Incarnation) {
+	if m.Location.Zone = zone + do.Zone(e.Zone); m.Location.Parent.IsZero() {
+		m.Location.Zone = 0
+	}
 	m.Alias, m.DO, m.Serial, m.Fields = alias+uint32(e.Alias), e.DO, e.Serial, e.Fields
 	m.Version = do.Version{Inc: inc + do.Incarnation(e.Inc), N: e.N, M: e.M}
 }
 
 // EntersWriter appends ClientEnter to a stream as ClientEnters: as long as nothing else is appended between them, and they are
-// of one class at one location, they share a frame. The zero value is ready. By hand, as in hotenter.go.
+// of one class below one parent, they share a frame. The zero value is ready. By hand, as in hotenter.go.
 type EntersWriter struct {
 	size     int // where the open frame's bin has its length; 0: none is open
 	end      int // where the frame ends in the stream
@@ -86,18 +91,19 @@ const (
 	// entersMost is about how many bytes objects share a frame: so that none is long waited for.
 	entersMost = 4 << 10
 	// enteredMembers is how many members an Entered has, and entersMembers a ClientEnters with its number.
-	enteredMembers = 7
+	enteredMembers = 8
 	entersMembers  = 6
 )
 
 // Append appends m, which must not be the client's own, to stream. begun: a frame begins with it.
 func (w *EntersWriter) Append(stream []byte, m *ClientEnter) (_ []byte, begun bool) {
-	if w.size == 0 || w.end != len(stream) || w.end-w.size >= entersMost || w.class != m.Class || w.location != m.Location {
+	if w.size == 0 || w.end != len(stream) || w.end-w.size >= entersMost || w.class != m.Class || w.location.Parent != m.Location.Parent {
 		stream, begun = w.begin(stream, m), true
 	}
 	stream = append(stream, fixArray|enteredMembers)
 	stream = fields.AppendInt(stream, int64(int32(m.Alias-w.alias)))
 	stream = appendID(stream, m.DO)
+	stream = fields.AppendInt(stream, int64(int32(m.Location.Zone-w.location.Zone)))
 	stream = fields.AppendUint(stream, uint64(m.Serial))
 	stream = fields.AppendInt(stream, int64(m.Version.Inc-w.inc))
 	stream = fields.AppendUint(stream, uint64(m.Version.N))
@@ -132,6 +138,7 @@ func (w *EntersWriter) Reset() { w.size = 0 }
 type EntersReader struct {
 	Enter ClientEnter // the object that Next read; its Fields are part of the frame
 
+	zone  do.Zone
 	alias uint32
 	inc   do.Incarnation
 	rest  []byte
@@ -166,6 +173,7 @@ func (r *EntersReader) head(b []byte) bool {
 	*r = EntersReader{}
 	r.Enter.Class = uint32(m.uint(math.MaxUint32))
 	m.location(&r.Enter.Location)
+	r.zone = r.Enter.Location.Zone
 	r.alias = uint32(m.uint(math.MaxUint32))
 	r.inc = do.Incarnation(m.uint(math.MaxUint64))
 	if m.wrong {
@@ -190,7 +198,7 @@ func (r *EntersReader) Next() bool {
 		}
 	}
 	r.rest = rest
-	r.Enter.enter(&e, r.alias, r.inc)
+	r.Enter.enter(&e, r.zone, r.alias, r.inc)
 	return true
 }
 
@@ -203,6 +211,7 @@ func (m *Entered) read(b []byte) (rest []byte, ok bool) {
 	r.header(enteredMembers)
 	m.Alias = r.int()
 	r.id(&m.DO)
+	m.Zone = r.int()
 	m.Serial = uint16(r.uint(math.MaxUint16))
 	m.Inc = r.int()
 	m.N = uint32(r.uint(math.MaxUint32))

@@ -12,7 +12,7 @@ import (
 
 // randomEnters are objects of a few classes and places, in any order.
 func randomEnters(t *rapid.T) []ClientEnter {
-	places := []do.Location{{Parent: do.WellKnown(5), Zone: 3}, {Parent: do.NewID(1, 1, 1), Zone: 1 << 30}, {}}
+	places := []do.Location{{Parent: do.WellKnown(5), Zone: 3}, {Parent: do.WellKnown(5), Zone: 1<<32 - 1}, {Parent: do.NewID(1, 1, 1), Zone: 1 << 30}, {}}
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ClientEnter {
 		return ClientEnter{
 			Alias: rapid.Uint32().Draw(t, "alias"), DO: randomID(t), Class: rapid.Uint32Max(1).Draw(t, "class"),
@@ -86,7 +86,7 @@ func entered(n int) []byte {
 func TestEntersShareFrames(t *testing.T) {
 	const n = 1000
 	b := entered(n)
-	require.Less(t, len(b), n*(32+len(testMap)))
+	require.Less(t, len(b), n*(33+len(testMap)))
 	frames, objects := 0, 0
 	for len(b) > 0 {
 		r, size, err := ParseClientEnters(b)
@@ -119,7 +119,7 @@ func TestWrongEntersAreRefused(t *testing.T) {
 		"a class above 32 bits": func(b []byte) []byte { return append([]byte{0x96, 117, 0xcf, 0, 0, 0, 1, 0, 0, 0, 0}, b[3:]...) },
 		"fields cut short":      func(b []byte) []byte { b[len(b)-1] = 0x81; return b },
 		"a member of another":   func(b []byte) []byte { b[len(b)-2] = 0xa0; return b },
-		"a member too few":      func(b []byte) []byte { b[len(b)-25] = 0x96; return b },
+		"a member too few":      func(b []byte) []byte { b[len(b)-26] = 0x97; return b },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := broken(AppendFrame(nil, good))
@@ -150,10 +150,9 @@ func TestWrongEntersAreRefused(t *testing.T) {
 // Longer forms than ours are read by the reader, too.
 func TestLongerFormsOfEntersAreRead(t *testing.T) {
 	b := []byte{
-		0xdc, 0, 6, 0xcc, 117, 0xcd, 0, 3, 0xc0, 0xcc, 5, 0xcc, 1, 0xc4, 30,
-		0xdc, 0, 7, 0xcc, 2, 0xc4, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0xcc, 0, 0xcc, 1, 0, 0, 0x80,
+		0xdc, 0, 6, 0xcc, 117, 0xcd, 0, 3, 0xc0, 0xcc, 5, 0xcc, 1, 0xc4, 31,
+		0xdc, 0, 8, 0xcc, 2, 0xc4, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0xcc, 0, 0xcc, 1, 0, 0, 0x80,
 	}
-	b[len(b)-31] = 30
 	_, _, err := ParseClientEnters(b)
 	require.ErrorIs(t, err, ErrMalformed, "a frame's header is one byte")
 	b = append([]byte{0x96}, b[3:]...)
@@ -169,10 +168,10 @@ func TestLongerFormsOfEntersAreRead(t *testing.T) {
 func TestEntersArePrintedAsTheirObjects(t *testing.T) {
 	m := &ClientEnters{
 		Class: 3, Location: do.Location{Parent: do.WellKnown(5), Zone: 3}, Alias: 7, Inc: 9,
-		Entered: []Entered{{DO: do.WellKnown(7), N: 1, Fields: testMap}, {Alias: 1, DO: do.WellKnown(8), N: 2}},
+		Entered: []Entered{{DO: do.WellKnown(7), N: 1, Fields: testMap}, {Alias: 1, DO: do.WellKnown(8), Zone: 1, N: 2}},
 	}
 	p := Printer{Names: map[do.ID]string{do.WellKnown(5): "street", do.WellKnown(7): "avatar1", do.WellKnown(8): "avatar2"}}
-	require.Equal(t, `ClientEnters street/3 class=3 [alias=7 avatar1 {0.1:15 1.2:"Flippy"}, alias=8 avatar2]`, p.Frame(m))
+	require.Equal(t, `ClientEnters class=3 [alias=7 avatar1 street/3 {0.1:15 1.2:"Flippy"}, alias=8 avatar2 street/4]`, p.Frame(m))
 	require.Equal(t, "ClientLeave avatar2 moved", p.Frame(&ClientLeave{8, LeaveMoved}))
 }
 

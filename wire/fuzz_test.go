@@ -71,7 +71,7 @@ func sameByParse(t *testing.T, b []byte, frame Frame, n int) {
 	var got any
 	var m int
 	var err error
-	switch frame.(type) {
+	switch f := frame.(type) {
 	case *ClientSet:
 		var v ClientSet
 		v, m, err = ParseClientSet(b)
@@ -92,7 +92,7 @@ func sameByParse(t *testing.T, b []byte, frame Frame, n int) {
 		r, m, err := ParseClientEnters(b)
 		require.NoError(t, err)
 		require.Equal(t, n, m)
-		for want := range frame.(*ClientEnters).All() {
+		for want := range f.All() {
 			require.True(t, r.Next())
 			require.Equal(t, *want, r.Enter)
 		}

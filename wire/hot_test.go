@@ -100,7 +100,7 @@ func TestEnterIsReadAsByTheCodec(t *testing.T) {
 			Alias: rapid.Uint32().Draw(t, "alias"), DO: id.Draw(t, "do"), Class: rapid.Uint32().Draw(t, "class"),
 			Location: do.Location{Parent: id.Draw(t, "parent"), Zone: do.Zone(rapid.Uint32().Draw(t, "zone"))},
 			Serial:   rapid.Uint16().Draw(t, "serial"), Owned: rapid.Bool().Draw(t, "owned"),
-			Version: do.Version{Inc: do.Incarnation(1 + rapid.Uint32().Draw(t, "inc")), N: rapid.Uint32().Draw(t, "n")}, Fields: set.Map(),
+			Version: do.Version{Inc: 1 + do.Incarnation(rapid.Uint32().Draw(t, "inc")), N: rapid.Uint32().Draw(t, "n")}, Fields: set.Map(),
 		}
 		b := AppendClientEnter(nil, &want)
 		if n, err := fields.Skip(b); err == nil {

@@ -42,21 +42,21 @@ func (m *Op) print(w *printing) {
 	}
 }
 
-// print is "street/20 Avatar [alias=7 avatar1 {Name:"Flippy"}, alias=8 avatar2 {Name:"Clarabelle"}]".
+// print is "Avatar [alias=7 avatar1 street/20 {Name:"Flippy"}, alias=8 avatar2 street/20 {Name:"Clarabelle"}]".
 func (m *ClientEnters) print(w *printing) {
-	w.member("location", m.Location)
 	w.setClass(classNumber(m.Class))
 	class := w.class
 	w.word("[")
 	for i := range m.Entered {
-		var f ClientEnter
-		f.enter(&m.Entered[i], m.Alias, m.Inc)
+		f := ClientEnter{Location: m.Location}
+		f.enter(&m.Entered[i], m.Location.Zone, m.Alias, m.Inc)
 		if i > 0 {
 			w.out = append(w.out, ',')
 		}
 		w.member("alias", f.Alias)
 		w.member("do", f.DO)
 		w.class = class
+		w.member("location", f.Location)
 		w.member("serial", f.Serial)
 		w.member("version", f.Version)
 		w.member("fields", f.Fields)

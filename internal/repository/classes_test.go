@@ -199,7 +199,7 @@ func newClientTest(t testing.TB) *clientTest {
 	x.class = cfg.Registry.Schema().Class("Avatar")
 	x.c.Start(x.now)
 	sum := cfg.Registry.Schema().Fingerprint()
-	require.Equal(t, []wire.Frame{&wire.ClientHello{Version: "1", Schema: sum[:]}}, x.sent())
+	require.Equal(t, []wire.Frame{&wire.ClientHello{Version: "1", Schema: sum[:], Enters: true}}, x.sent())
 	x.feed(&wire.ClientWelcome{Session: do.NewID(1, 1, 7), Schema: sum[:], Partitions: 4, Now: 5})
 	require.True(t, x.c.Ready())
 	x.sent()

@@ -101,7 +101,7 @@ func (c *Client) hello(early bool) {
 		s = c.cluster
 	}
 	sum := s.Fingerprint()
-	c.frame(&wire.ClientHello{Version: c.cc.Version, Schema: sum[:], Meta: c.cc.Meta, Early: early})
+	c.frame(&wire.ClientHello{Version: c.cc.Version, Schema: sum[:], Meta: c.cc.Meta, Early: early, Enters: true})
 }
 
 // Goodbye ends the session from this side; the link is closed after what TakeOutput then gives is written.

@@ -96,6 +96,15 @@ func (c *Client) one(b []byte, datagram bool) (int, error) {
 			c.hearLatest(&f)
 		}
 		return n, err
+	case wire.FrameClientEnters:
+		if datagram {
+			break
+		}
+		f, n, err := wire.ParseClientEnters(b)
+		if err == nil {
+			err = c.hearEnters(&f)
+		}
+		return n, err
 	}
 	f, n, err := wire.NextFrame(b)
 	if err != nil {
@@ -295,6 +304,19 @@ func (c *Client) hearEnter(f *wire.ClientEnter) error {
 		o.seen = true
 		o.owned = o.owned || f.Owned
 	})
+}
+
+// hearEnters takes objects into view, each as if it had come alone: what handlers do about it is done before the next.
+func (c *Client) hearEnters(f *wire.EntersReader) error {
+	for f.Next() {
+		if err := c.hearEnter(&f.Enter); err != nil {
+			return err
+		}
+		if c.sched.drain(); c.failure != nil {
+			return nil
+		}
+	}
+	return f.Err()
 }
 
 // hearEnterOwner makes an object the client's own, seen or not (rule 55).

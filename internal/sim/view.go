@@ -206,6 +206,10 @@ func (v *view) frame(f wire.Frame) {
 		if f.Owned {
 			v.aliases[f.Alias].owned = true
 		}
+	case *wire.ClientEnters:
+		for e := range f.All() {
+			v.frame(e)
+		}
 	case *wire.ClientEnterOwner:
 		v.enters(f.Alias, f.DO).owned = true
 	case *wire.ClientDeclare:

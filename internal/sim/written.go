@@ -49,6 +49,10 @@ func (v *written) frame(f wire.Frame) {
 		} else {
 			v.entered(f)
 		}
+	case *wire.ClientEnters:
+		for e := range f.All() {
+			v.frame(e)
+		}
 	case *wire.ClientLeave:
 		delete(v.seen, v.aliases[f.Alias])
 	case *wire.ClientInterestOpened:

@@ -79,7 +79,7 @@ func (l *load) dial(addr string, pin [32]byte, b *bot) (err error) {
 		}
 	}
 	sum := l.schema.Fingerprint()
-	if err := b.say(&wire.ClientHello{Schema: sum[:], Meta: helloMeta + strconv.Itoa(int(b.zone))}); err != nil {
+	if err := b.say(&wire.ClientHello{Schema: sum[:], Meta: helloMeta + strconv.Itoa(int(b.zone)), Enters: true}); err != nil {
 		return errors.Join(fmt.Errorf("bench: hello: %w", err), b.conn.Close(0, ""))
 	}
 	l.readers.Go(b.read)
@@ -254,6 +254,10 @@ func (b *bot) cold(p []byte) (n int, err error) {
 		b.own = f.Alias
 	case *wire.ClientEnter:
 		b.seen[f.Alias] = struct{}{}
+	case *wire.ClientEnters:
+		for e := range f.All() {
+			b.seen[e.Alias] = struct{}{}
+		}
 	case *wire.ClientLeave:
 		delete(b.seen, f.Alias)
 	case *wire.ClientEject:

@@ -28,7 +28,7 @@ func dialPlain(ctx context.Context, l *load, server Info, i int) (*plain, error)
 	}
 	p := &plain{conn: conn}
 	sum := l.schema.Fingerprint()
-	err = p.say(&wire.ClientHello{Schema: sum[:], Meta: "otpd bench"})
+	err = p.say(&wire.ClientHello{Schema: sum[:], Meta: "otpd bench", Enters: true})
 	for welcome := false; err == nil && !welcome; {
 		err = p.read(func(f wire.Frame) error {
 			if _, ok := f.(*wire.ClientWelcome); ok {
@@ -60,7 +60,15 @@ func (p *plain) read(handle func(wire.Frame) error) error {
 	p.buf = p.buf[:len(p.buf)+n]
 	used := 0
 	for used < len(p.buf) {
-		f, n, err := wire.NextFrame(p.buf[used:])
+		n, err := entering(p.buf[used:], handle)
+		if n > 0 && err == nil {
+			used += n
+			continue
+		}
+		var f wire.Frame
+		if err == nil {
+			f, n, err = wire.NextFrame(p.buf[used:])
+		}
 		if isShort(err) {
 			break
 		}
@@ -80,6 +88,23 @@ func (p *plain) read(handle func(wire.Frame) error) error {
 	}
 	p.buf = p.buf[:copy(p.buf, p.buf[used:])]
 	return nil
+}
+
+// entering hands over the objects of a ClientEnters at the front of b, one by one; length 0: it is another frame.
+func entering(b []byte, handle func(wire.Frame) error) (n int, err error) {
+	if t, err := wire.PeekFrame(b); err != nil || t != wire.FrameClientEnters {
+		return 0, err
+	}
+	f, n, err := wire.ParseClientEnters(b)
+	if err != nil {
+		return 0, err
+	}
+	for f.Next() {
+		if err := handle(&f.Enter); err != nil {
+			return 0, err
+		}
+	}
+	return n, f.Err()
 }
 
 // call makes a call and returns its result. An error that the server answers with is a wire.Error.
