@@ -34,7 +34,7 @@ func (s *State) bid(o *object, out *wire.Outbox) {
 	}
 	s.farewells[o.id] = f
 	s.parted = append(s.parted, f)
-	out.SendTo(o.ai, s.speaker(o.id), &wire.AskLastWord{DO: o.id, Version: f.version})
+	s.askLastWord(f, out)
 }
 
 // lastWord ends a farewell.
@@ -84,7 +84,7 @@ func (s *State) endFarewell(f *farewell, out *wire.Outbox) {
 
 // heldBack is where a message waits for an AI's last word, nil if it does not: the AI's own go through, except for one
 // that begins the next life. Who asks only whether the object is there hears that it is not.
-func (s *State) heldBack(m *wire.Message) *farewell {
+func (s *State) heldBack(m *wire.Message, out *wire.Outbox) *farewell {
 	var id do.ID
 	from := m.From
 	switch b := m.Body.(type) {
@@ -112,10 +112,25 @@ func (s *State) heldBack(m *wire.Message) *farewell {
 	case f == nil || s.objects[id] != nil:
 		return nil
 	case f.ai == from:
-		f.heard = s.now
+		s.hearLast(f, m, out)
 		return nil
 	}
 	return f
+}
+
+// hearLast takes note of what the AI itself still asks: a write shows that it has not said all, and who asks for all
+// values was cut off, and did not hear that the object went, nor the question for its last word.
+func (s *State) hearLast(f *farewell, m *wire.Message, out *wire.Outbox) {
+	switch m.Body.(type) {
+	case *wire.SetFields, *wire.DeleteFields:
+		f.heard = s.now
+	case *wire.GetAll:
+		s.askLastWord(f, out)
+	}
+}
+
+func (s *State) askLastWord(f *farewell, out *wire.Outbox) {
+	out.SendTo(f.ai, s.speaker(f.id), &wire.AskLastWord{DO: f.id, Version: f.version})
 }
 
 // holdBack puts m at the end of the queue, which has an end.

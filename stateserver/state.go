@@ -166,7 +166,7 @@ func (s *State) Step(m wire.Message, out *wire.Outbox) error {
 		s.use(&m)
 	}
 	if len(s.farewells) > 0 {
-		if f := s.heldBack(&m); f != nil {
+		if f := s.heldBack(&m, out); f != nil {
 			return s.holdBack(f, &m, out)
 		}
 	}

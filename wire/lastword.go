@@ -8,7 +8,8 @@ import (
 // OnDelete or OnDisable run, and writes what is left. Until it has said that this is done, what others ask of the row
 // through the State waits there.
 
-// AskLastWord asks the AI of an object that went for LastWord. It is sent behind Deleted.
+// AskLastWord asks the AI of an object that went for LastWord. It is sent behind Deleted, and again to one that was
+// cut off and asks what the object has.
 type AskLastWord struct {
 	DO      do.ID
 	Version do.Version // of the life that ended

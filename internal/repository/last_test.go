@@ -315,6 +315,29 @@ func TestK7LastWriteIsRepeated(t *testing.T) {
 	require.Empty(t, x.errs)
 }
 
+// An AI that was cut off did not hear that an object went: it hears it by the question for its last word, which has its
+// answer behind what is written. What went so is for Restore.
+func TestRule131LastWordOfWhatWentUnheard(t *testing.T) {
+	x := newLastTest(t)
+	x.end = func(_ context.Context, c *ChestAI) error { c.Gold++; return nil }
+	restored := 0
+	x.a.ac.Restore = func(context.Context) error { restored++; return nil }
+	x.enter("Chest", 1).(*ChestAI).Gold = 14
+	ask := &wire.AskLastWord{DO: petID(1), Version: do.Version{Inc: 1, N: 2}}
+	x.step(ask)
+	require.Nil(t, x.a.Find(petID(1)))
+	require.Equal(t, x.gold(14), x.written(wire.CodeOK))
+	require.Equal(t, x.gold(15), x.written(wire.CodeOK))
+	require.Equal(t, &wire.LastWord{DO: petID(1), Version: ask.Version}, x.one())
+	require.Equal(t, 1, restored)
+
+	next := x.enter("Chest", 2)
+	ask = &wire.AskLastWord{DO: petID(2), Version: do.Version{Inc: 0, N: 2}}
+	x.step(ask)
+	require.Equal(t, next, x.a.Find(petID(2)), "it is about another life")
+	require.Equal(t, &wire.LastWord{DO: petID(2), Version: ask.Version}, x.one())
+}
+
 // What the database refuses for good is reported; that there is no row is what it always is for an object that is not stored.
 func TestK7LastWriteRefused(t *testing.T) {
 	x := newLastTest(t)

@@ -198,8 +198,12 @@ func (x *lastWrites) wait(ctx context.Context, id do.ID) error {
 	return err
 }
 
-// ask is a State's question whether all was written of an object that went.
+// ask is a State's question whether all was written of an object that went. Of one that is still here that was not heard.
 func (x *lastWrites) ask(b *wire.AskLastWord) {
+	if o := x.a.objects[b.DO]; o != nil && o.run && o.version.Inc == b.Version.Inc {
+		x.a.mend.need = true
+		x.a.end(o, Disable)
+	}
 	x.words[b.DO] = b.Version
 	if x.byID[b.DO] == nil {
 		x.say(b.DO)

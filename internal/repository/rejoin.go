@@ -21,6 +21,7 @@ func everything() *wire.LinkLost {
 // handlers wait. What the repository wants to send until Rejoin is to be dropped.
 func (a *AI) Away(now int64) {
 	a.advance(now)
+	a.early = nil // what the States that are there then have, Rejoin asks for
 	a.hearLinkLost(everything())
 	a.sched.drain()
 	a.TakeOutput()

@@ -143,3 +143,26 @@ func TestSchemaGrows(t *testing.T) {
 	require.Equal(t, 1, x.a.Len())
 	require.Empty(t, x.sent())
 }
+
+// What an AI heard of objects before it knew the schema is of the cluster that was there then.
+func TestRejoinForgetsWhatCameBeforeTheSchema(t *testing.T) {
+	x := newAITest(t)
+	x.a = NewAI(x.a.cfg, AIConfig{Instance: do.NewID(1, 1, 98)})
+	t.Cleanup(x.a.Close)
+	x.a.Start(x.now)
+	enter := func(n uint64) *wire.EnterAI {
+		return &wire.EnterAI{Entry: wire.Entry{
+			DO: do.NewID(1, 1, n), Class: x.class.Number(), Version: do.Version{Inc: 1, N: 1}, AI: x.a.Channel(),
+			Fields: values(t, x.class, "Name", "Flippy"),
+		}}
+	}
+	x.step(enter(1))
+	x.a.Away(x.now)
+	x.sent()
+	x.a.Rejoin(x.now)
+	set := body[*wire.SchemaSet](x, x.sent())
+	x.step(enter(2))
+	x.step(&wire.SchemaRecord{Context: set.Context, Version: 1, Text: set.Text, Partitions: 4})
+	require.Nil(t, x.a.Find(enter(1).Entry.DO))
+	require.NotNil(t, x.a.Find(enter(2).Entry.DO))
+}

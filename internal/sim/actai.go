@@ -34,8 +34,10 @@ func (a *actor) actAI() {
 			a.handOver()
 		case n < 70:
 			a.watchSomething()
-		case n < 76:
+		case n < 74:
 			a.askSomebody()
+		case n < 77:
+			a.tendPosts()
 		case n < 83:
 			a.payFromVault()
 		case n < 84:
@@ -79,6 +81,14 @@ func object(x any) *do.Object {
 	case *avatarAI:
 		return &x.Object
 	case *vaultAI:
+		return &x.Object
+	case *postAI:
+		return &x.Object
+	case *diaryAI:
+		return &x.Object
+	case *postCL:
+		return &x.Object
+	case *diaryCL:
 		return &x.Object
 	case *purseAI:
 		return &x.Object
@@ -188,7 +198,7 @@ func (a *actor) setSomething() {
 	}
 	y := a.oneOfMine()
 	fails := a.w.chance(30)
-	a.ai.Do(context.Background(), func(ctx context.Context) error {
+	a.task(func(ctx context.Context) error {
 		if err := a.ai.Change(object(x)); err != nil {
 			return err
 		}
@@ -248,7 +258,7 @@ func (a *actor) giveSomething() {
 		return
 	}
 	id, owner := object(x).ID(), a.w.somebody()
-	a.ai.Do(context.Background(), func(ctx context.Context) error { return a.ai.SetOwner(ctx, id, owner) },
+	a.task(func(ctx context.Context) error { return a.ai.SetOwner(ctx, id, owner) },
 		func(err error) { a.attempt("give", err) })
 }
 
@@ -259,7 +269,7 @@ func (a *actor) handOver() {
 	}
 	id, to := object(x).ID(), other.ai.Channel()
 	inherit := a.w.chance(20)
-	a.ai.Do(context.Background(), func(ctx context.Context) error {
+	a.task(func(ctx context.Context) error {
 		if inherit {
 			_, err := a.ai.Request(ctx, "inherit", do.ObjectChannel(id), func(c uint32) wire.Body {
 				return &wire.SetAI{Context: c, DO: id, Inherit: true}
@@ -298,7 +308,7 @@ func (a *actor) askSomebody() {
 	}
 	v := pick(a.w, all).(*avatarAI)
 	q := a.w.rand.Uint32N(1000)
-	a.ai.Do(context.Background(), func(ctx context.Context) error {
+	a.task(func(ctx context.Context) error {
 		call := v.Ask.Call
 		if q%2 == 0 {
 			call = v.Dare.Call
@@ -326,7 +336,7 @@ func (a *actor) payFromVault() {
 	}
 	from, to := pick(a.w, all).(*vaultAI), pick(a.w, all).(*vaultAI)
 	amount := a.w.rand.Int64N(60)
-	a.ai.Do(context.Background(), func(ctx context.Context) error {
+	a.task(func(ctx context.Context) error {
 		_, err := from.Pay.Call(ctx, Payment{To: to.ID(), Amount: amount})
 		return err
 	}, func(err error) {
@@ -345,7 +355,7 @@ func (a *actor) useDatabase() {
 		v.life.p, v.Name, v.Gold = a, "stored", 7
 		id := do.NewID(do.Partition(w.rand.IntN(partitions)+1), w.now/ms, w.rand.Uint64())
 		w.name(id, "stored")
-		a.ai.Do(context.Background(), func(ctx context.Context) error {
+		a.task(func(ctx context.Context) error {
 			_, err := a.ai.Stored(ctx, v, repository.Place{ID: id})
 			if err == nil {
 				w.stored, w.ids = append(w.stored, id), append(w.ids, id)
@@ -360,7 +370,7 @@ func (a *actor) useDatabase() {
 		w.setAsTool(id, text)
 		return
 	}
-	a.ai.Do(context.Background(), func(ctx context.Context) error {
+	a.task(func(ctx context.Context) error {
 		v, here := a.ai.Find(id).(*avatarAI)
 		switch {
 		case what == 0 && here:
@@ -422,7 +432,7 @@ func (a *actor) misbehave() {
 		&wire.Bundle{Context: 1, DO: id, Ops: []wire.Op{{Kind: wire.OpMove, DO: do.NewID(9, 1, 1)}, {Kind: wire.OpMove, DO: id, Location: do.Location{Parent: other}}}},
 	}
 	body := pick(a.w, bad)
-	a.ai.Do(context.Background(), func(ctx context.Context) error {
+	a.task(func(ctx context.Context) error {
 		_, err := a.ai.Request(ctx, "misbehave", do.ObjectChannel(id), func(c uint32) wire.Body { return inContext(body, c) })
 		if err == nil {
 			a.w.problem("%s: %v was not refused", a.name, body)

@@ -59,7 +59,7 @@ func (c *actor) enter() {
 	c.entering = true
 	mode := c.w.rand.Uint32N(1000)
 	client := c.client
-	client.Do(context.Background(), func(ctx context.Context) error {
+	c.task(func(ctx context.Context) error {
 		_, err := gate.Login.Call(ctx, mode)
 		return err
 	}, func(err error) {
@@ -191,7 +191,7 @@ func (c *actor) askSeen() {
 		return
 	}
 	q := c.w.rand.Uint32N(1000)
-	c.client.Do(context.Background(), func(ctx context.Context) error {
+	c.task(func(ctx context.Context) error {
 		_, err := x.Ask.Call(ctx, q)
 		return err
 	}, c.called)

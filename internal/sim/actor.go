@@ -22,7 +22,11 @@ type actor struct {
 	part     *participant
 	instance do.ID
 	watches  []*repository.Watch
-	vaults   map[do.ID]bool
+	vaults   map[do.Partition][]do.ID
+	stands   [partitions + 1]do.ID // its posts, by slot
+	lastWord uint64                // the last page of its diary
+	isAway   bool
+	rejoined int64 // when it came back last
 
 	// A client.
 	client    *repository.Client
@@ -35,6 +39,7 @@ type actor struct {
 	granted   map[do.ID]bool   // objects whose Secret it may set
 
 	generated, ended int // lives of objects
+	tasks            int // handlers that have not ended
 }
 
 // run runs f on the actor's loop and sends what it wants to send.
@@ -53,6 +58,15 @@ func (a *actor) run(f func()) {
 		out := a.client.TakeOutput()
 		a.conn.send(out.Stream, out.Datagrams)
 	}
+}
+
+// task runs fn as a handler; done is told what became of it. Each that begins ends, whatever is lost.
+func (a *actor) task(fn func(ctx context.Context) error, done func(err error)) {
+	a.tasks++
+	a.state().Do(context.Background(), fn, func(err error) {
+		a.tasks--
+		done(err)
+	})
 }
 
 // later lets the actor act again and again while the world plays.
@@ -76,14 +90,17 @@ func (a *actor) config(side do.Side) repository.Config {
 
 // startAI lets an AI come.
 func (w *world) startAI(i int) {
-	if !w.playing {
+	switch {
+	case !w.playing:
+		return
+	case w.down:
+		w.after(w.within(300*ms), func() { w.startAI(i) })
 		return
 	}
 	a := &actor{w: w, place: i, instance: do.NewID(0, w.now/ms, w.rand.Uint64())}
 	a.name = w.name(a.instance, fmt.Sprint("ai", i+1, "."))
-	a.ai = repository.NewAI(a.config(do.SideAI), repository.AIConfig{Instance: a.instance})
-	a.part = w.net.join(a.name, true, a.hears)
-	a.part.builds = true
+	a.ai = repository.NewAI(a.config(do.SideAI), repository.AIConfig{Instance: a.instance, Restore: a.restore})
+	a.join()
 	w.ais[i] = a
 	a.run(func() { a.ai.Start(w.now) })
 	a.run(func() { a.ai.OnReady(a.settle) })
@@ -94,15 +111,21 @@ func (w *world) killAI(i int) {
 	a := w.ais[i]
 	w.ais[i] = nil
 	w.count.AIsDied++
-	if w.chance(50) {
-		for _, l := range a.part.links {
-			w.net.lose(l)
+	switch p := a.part; {
+	case p.gone:
+		w.net.runWill(p)
+	default:
+		if w.chance(50) {
+			for _, l := range p.links {
+				w.net.lose(l)
+			}
 		}
+		w.net.leave(p)
 	}
-	w.net.leave(a.part)
 	a.w.running = a
 	a.ai.Close()
 	a.w.running = nil
+	a.checkTasks()
 }
 
 // alive reports whether the AI is still the one at its place.
@@ -116,22 +139,10 @@ func (a *actor) settle() {
 	}
 	if a.place == 0 {
 		a.serve()
-		for n := range uint64(2) {
-			a.found(do.WellKnown(10 + n))
-		}
 	}
 	a.makePurses()
-	a.vaults = map[do.ID]bool{}
-	for part := range do.Partition(partitions) {
-		for range 3 {
-			v := do.New[vaultAI]()
-			v.life.p, v.Gold = a, 100
-			if a.create(v, repository.Place{At: a.w.somewhere(), Partition: part + 1}, "vault") {
-				a.vaults[v.ID()] = true
-				a.w.pledged[pledgeKey{a.instance, part + 1}] += 100
-			}
-		}
-	}
+	a.vaults = map[do.Partition][]do.ID{}
+	a.begin()
 	a.later(25*ms, a.alive, a.actAI)
 }
 
@@ -143,8 +154,11 @@ func (a *actor) serve() {
 	}
 }
 
-// found makes a root, if nobody has it.
-func (a *actor) found(id do.ID) {
+// found makes a root, if it is not there.
+func (a *actor) found(ctx context.Context, id do.ID) error {
+	if a.ai.Find(id) != nil {
+		return nil
+	}
 	p := do.New[placeAI]()
 	p.life.p, p.Name = a, "root"
 	a.w.places[id] = true
@@ -153,10 +167,14 @@ func (a *actor) found(id do.ID) {
 		a.w.ids = append(a.w.ids, id)
 	}
 	if err := a.ai.Create(p, repository.Place{ID: id}); err != nil {
-		a.w.note(a.name, "cannot found %s: %v", a.w.nameOf(id), err)
-		return
+		return err
+	}
+	a.w.count.PutBack++
+	if err := a.ai.Created(ctx, &p.Object); err != nil {
+		return err
 	}
 	a.lay(p)
+	return nil
 }
 
 // create makes an object and gives it a name.
@@ -232,6 +250,7 @@ func (c *actor) dial() {
 	c.conn.written = newWritten(c.conn)
 	c.conn.rights = rights{permits: map[do.ID][]permit{}, grants: map[do.ID]bool{}}
 	c.entering, c.handles, c.generated, c.ended, c.granted = false, nil, 0, 0, map[do.ID]bool{}
+	c.tasks = 0
 	c.permitted = map[do.ID]permit{}
 	c.follows = map[*repository.Handle]followed{}
 	a.conns[id] = c.conn
@@ -264,6 +283,7 @@ func (c *actor) lost(err error) {
 	c.checkLives()
 	client.Close()
 	c.w.running = nil
+	c.checkTasks()
 	c.client, c.conn = nil, nil
 	c.w.after(c.w.within(1500*ms), c.dial)
 }
@@ -284,6 +304,32 @@ func (a *actor) checkLives() {
 	}
 	if a.generated-a.ended != n {
 		a.w.problem("%s: %d objects were generated, %d disabled or deleted, and %d are here:%s", a.name, a.generated, a.ended, n, names)
+	}
+}
+
+// checkTasks looks for handlers that have not ended though the repository was closed.
+func (a *actor) checkTasks() {
+	if a.tasks != 0 {
+		a.w.problem("%s is closed, and %d of its tasks have not ended", a.name, a.tasks)
+	}
+}
+
+// checkQuiet looks for handlers and operations that have not ended when all is quiet.
+func (a *actor) checkQuiet() {
+	if a.tasks != 0 || !a.state().Quiet() {
+		a.w.problem("%s has %d tasks that have not ended; quiet: %v", a.name, a.tasks, a.state().Quiet())
+	}
+	for _, h := range a.watches {
+		if done, err := h.Done(); !done && !h.Closed() {
+			parent, zones := h.Where()
+			a.w.problem("%s still waits for zones %v below %s: %v", a.name, zones, a.w.nameOf(parent), err)
+		}
+	}
+	for _, h := range a.handles {
+		if done, err := h.Done(); !done && !h.Closed() {
+			parent, zones := h.Where()
+			a.w.problem("%s still waits for an interest in zones %v below %s: %v", a.name, zones, a.w.nameOf(parent), err)
+		}
 	}
 }
 
@@ -328,7 +374,10 @@ const zones = 4
 
 // somewhere draws a location: below a root mostly, below anything else now and then.
 func (w *world) somewhere() do.Location {
-	if len(w.ids) == 0 || w.chance(50) {
+	switch n := w.rand.IntN(100); {
+	case n < 8:
+		return w.below(hallOf(w.rand.IntN(aiCount)))
+	case len(w.ids) == 0 || n < 50:
 		return w.below(do.WellKnown(10 + uint64(w.rand.IntN(2))))
 	}
 	return w.below(w.someone())

@@ -13,7 +13,7 @@ import (
 func (a *actor) payByTask() {
 	all := a.ai.FindAll(func(x any) bool {
 		v, ok := x.(*vaultAI)
-		return ok && a.vaults[v.ID()]
+		return ok && slices.Contains(a.vaults[v.ID().Partition()], v.ID())
 	})
 	if len(all) == 0 {
 		return
@@ -27,7 +27,7 @@ func (a *actor) payByTask() {
 		return
 	}
 	to, amount := pick(a.w, all).(*vaultAI), a.w.rand.Int64N(20)
-	a.ai.Do(context.Background(), func(context.Context) error {
+	a.task(func(context.Context) error {
 		if err := a.ai.Change(&from.Object, &to.Object); err != nil {
 			return err
 		}

@@ -67,7 +67,7 @@ func (w *world) sessionWith(has func(*actor) bool) (*actor, do.Channel) {
 
 // tellSession sends a request about an object to a session.
 func (a *actor) tellSession(what string, session do.Channel, body func(c uint32) wire.Body, done func()) {
-	a.ai.Do(context.Background(), func(ctx context.Context) error {
+	a.task(func(ctx context.Context) error {
 		_, err := a.ai.Request(ctx, what, session, body)
 		return err
 	}, func(err error) {
@@ -137,7 +137,7 @@ func (a *actor) clearSomething() {
 		return
 	}
 	id, zones := object(x).ID(), a.w.someZones()
-	a.ai.Do(context.Background(), func(ctx context.Context) error {
+	a.task(func(ctx context.Context) error {
 		_, err := a.ai.Request(ctx, "clear", do.ObjectChannel(id), func(c uint32) wire.Body {
 			if len(zones) > 1 {
 				return &wire.DeleteZones{Context: c, Parent: id, Zones: zones}

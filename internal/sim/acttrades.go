@@ -32,7 +32,7 @@ func (a *actor) makePurses() {
 		for i := range purseItems {
 			p.Items = append(p.Items, uint16(n*purseItems+i))
 		}
-		a.ai.Do(context.Background(), func(ctx context.Context) error {
+		a.task(func(ctx context.Context) error {
 			_, err := a.ai.Stored(ctx, p, repository.Place{ID: id})
 			return err
 		}, func(err error) { a.attempt("store", err) })
@@ -49,7 +49,7 @@ func (a *actor) tradeSomething() {
 	note := fmt.Sprint("n", w.rand.IntN(50))
 	switch n := w.rand.IntN(20); {
 	case n < 4:
-		a.ai.Do(context.Background(), func(ctx context.Context) error {
+		a.task(func(ctx context.Context) error {
 			if _, here := a.ai.Find(id).(*purseAI); here && w.chance(30) {
 				return a.ai.Unload(ctx, id)
 			}
@@ -104,7 +104,7 @@ func (a *actor) trade() {
 	number := w.trades.numbers
 	amount := w.rand.Int64N(60)
 	fails := w.chance(5)
-	a.ai.Do(context.Background(), func(ctx context.Context) error {
+	a.task(func(ctx context.Context) error {
 		var list []*Purse
 		var objects []*do.Object
 		for _, id := range ids {

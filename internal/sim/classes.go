@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,12 @@ type Avatar struct {
 	Ask    do.Call[uint32, uint32] `do:"clsend"`
 	Dare   do.Call[uint32, uint32] `do:"ownrecv"`
 }
+
+// The vaults that an AI has in each partition.
+const (
+	vaultsEach = 3
+	vaultGold  = 100
+)
 
 // Vault holds gold. Only the AI that made it moves it, and only to another of its vaults in the same partition.
 type Vault struct {
@@ -116,19 +123,7 @@ type placeAI struct {
 func (x *placeAI) OnGenerate() { x.life.generated(&x.Object) }
 func (x *placeAI) OnDisable()  { x.life.ended(&x.Object) }
 
-// OnDelete founds a root anew that died with its State.
-func (x *placeAI) OnDelete() {
-	x.life.ended(&x.Object)
-	a, id := x.life.p, x.ID()
-	if a == nil || !id.IsWellKnown() || a.place != 0 || !a.alive() {
-		return
-	}
-	a.w.after(a.w.within(800*ms), func() {
-		if a.alive() && a.ai.Find(id) == nil {
-			a.run(func() { a.found(id) })
-		}
-	})
-}
+func (x *placeAI) OnDelete() { x.life.ended(&x.Object) }
 
 type avatarAI struct {
 	Avatar
@@ -207,7 +202,7 @@ func (x *vaultAI) OnDelete()   { x.life.ended(&x.Object) }
 // OnPay moves gold to another vault, in one bundle.
 func (x *vaultAI) OnPay(ctx context.Context, p Payment) (Paid, error) {
 	to, ok := x.life.p.ai.Find(p.To).(*vaultAI)
-	if !ok || to == x || !x.life.p.vaults[p.To] {
+	if !ok || to == x || !slices.Contains(x.life.p.vaults[p.To.Partition()], p.To) {
 		return Paid{}, errNo
 	}
 	if err := x.life.p.ai.Change(&to.Object); err != nil {
@@ -283,13 +278,17 @@ func (w *world) registry() (*do.Registry, error) {
 	r := do.NewRegistry()
 	mine := func() life { return life{p: w.running} }
 	for _, err := range []error{
-		r.Class(Place{}), r.Class(Avatar{}), r.Class(Vault{}), r.Class(Purse{}),
+		r.Class(Place{}), r.Class(Avatar{}), r.Class(Vault{}), r.Class(Purse{}), r.Class(Post{}), r.Class(Diary{}),
 		r.UberDOG(gateID, Gate{}, true),
 		r.BehaveAs(do.SideAI, func() *placeAI { return &placeAI{life: mine()} }),
 		r.BehaveAs(do.SideAI, func() *avatarAI { return &avatarAI{life: mine()} }),
 		r.BehaveAs(do.SideAI, func() *vaultAI { return &vaultAI{life: mine()} }),
 		r.BehaveAs(do.SideAI, func() *purseAI { return &purseAI{life: mine()} }),
 		r.BehaveAs(do.SideClient, func() *purseCL { return &purseCL{life: mine()} }),
+		r.BehaveAs(do.SideAI, func() *postAI { return &postAI{life: mine()} }),
+		r.BehaveAs(do.SideAI, func() *diaryAI { return &diaryAI{life: mine()} }),
+		r.BehaveAs(do.SideClient, func() *postCL { return &postCL{life: mine()} }),
+		r.BehaveAs(do.SideClient, func() *diaryCL { return &diaryCL{life: mine()} }),
 		r.BehaveAs(do.SideUberDOG, func() *gateUD { return &gateUD{p: w.running} }),
 		r.BehaveAs(do.SideClient, func() *placeCL { return &placeCL{life: mine()} }),
 		r.BehaveAs(do.SideClient, func() *avatarCL { return &avatarCL{life: mine()} }),

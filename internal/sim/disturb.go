@@ -12,7 +12,7 @@ func (w *world) disturb() {
 	if !w.playing {
 		return
 	}
-	n := w.rand.IntN(17)
+	n := w.rand.IntN(20)
 	if w.opts.Whole {
 		n = max(n, 7)
 	}
@@ -22,7 +22,7 @@ func (w *world) disturb() {
 			w.net.cut(a.participant, w.within(400*ms))
 		}
 	case n < 4:
-		if a := w.ais[w.rand.IntN(len(w.ais))]; a != nil {
+		if a := w.ais[w.rand.IntN(len(w.ais))]; a != nil && !a.part.gone {
 			w.net.cut(a.part, w.within(400*ms))
 		}
 	case n < 6:
@@ -52,8 +52,14 @@ func (w *world) disturb() {
 	case n < 15:
 		c := w.clients[w.rand.IntN(len(w.clients))]
 		c.stall(w.within(2500 * ms))
-	default:
+	case n < 17:
 		w.clients[w.rand.IntN(len(w.clients))].hangUp()
+	case n < 19:
+		if a := w.ais[w.rand.IntN(len(w.ais))]; a != nil {
+			w.castOut(a, w.chance(60))
+		}
+	case w.chance(60):
+		w.killDaemon()
 	}
 }
 
@@ -75,7 +81,7 @@ func (w *world) killAgent(i int) {
 			c.conn.end(errClosed)
 		}
 	}
-	w.after(w.within(second), func() {
+	w.again(second, func() {
 		if err := w.buildAgent(i); err != nil {
 			w.problem("agent %d: %v", i+1, err)
 		}
@@ -95,12 +101,12 @@ func (w *world) killState(i int) {
 		}
 	}
 	w.net.leave(s.participant)
-	for _, id := range w.ids {
+	for _, id := range slices.Concat(w.ids, w.posts) {
 		if slices.Contains(shardPartitions[i], id.Partition()) {
 			w.told.gone(id)
 		}
 	}
-	w.after(w.within(second), func() {
+	w.again(second, func() {
 		if err := w.buildShard(i); err != nil {
 			w.problem("state %d: %v", i+1, err)
 			return
@@ -122,7 +128,7 @@ func (w *world) killDatabase() {
 		}
 	}
 	w.net.leave(w.db.participant)
-	w.after(w.within(400*ms), func() {
+	w.again(400*ms, func() {
 		if err := w.buildDatabase(); err != nil {
 			w.problem("database: %v", err)
 		}

@@ -6,9 +6,10 @@
 //
 // [Run] draws everything from its seed. AIs create, move, delete, hand over and activate objects and answer calls;
 // clients log in, open, alter and close interests, set, move, call, misbehave, stall, hang up and dial again; a tool sets
-// random fields of a random schema; links are cut, clocks jump, and AIs, agents and States die. Messages of one
-// participant to another stay in order, those of different pairs overtake each other. After Options.Steps messages and
-// frames the actors stop, links are whole again, and time goes on until nothing is under way and the digests have run.
+// random fields of a random schema; links are cut, clocks jump, and AIs, agents and States die, or all servers at once, and
+// AIs that were cut off come back. Messages of one participant to another stay in order, those of different pairs overtake
+// each other. After Options.Steps messages and frames the actors stop, links are whole again, and time goes on until nothing
+// is under way and the digests have run.
 //
 // # What must hold then
 //

@@ -216,6 +216,7 @@ func (w *world) observeSent(from *participant, m wire.Message) {
 	w.observeMove(from, m)
 	w.told.observe(m)
 	w.trades.observe(m)
+	w.observePost(m)
 	switch b := m.Body.(type) {
 	case *wire.GetZonesObjects:
 		s.openings = append(s.openings, asking{question{m.From, b.Context}, b.Parent, b.Zones})

@@ -16,6 +16,7 @@ type participant struct {
 	index   int
 	member  *messagedirector.Member
 	gone    bool
+	will    []wire.Message // of one that is gone: what is not sent yet, and will be if nobody comes in its place
 	receive func(m wire.Message)
 	links   []*link // to the others, by their index
 	builds  bool    // an AI: what it writes is built on what it wrote before
@@ -160,9 +161,23 @@ func (n *network) arrive(from, to *participant, m wire.Message, encoded []byte) 
 
 // leave takes a participant out: nothing reaches it any more, and its post-removes are routed (rule 12).
 func (n *network) leave(p *participant) {
+	n.takeOut(p)
+	n.runWill(p)
+	n.dead(p)
+}
+
+// takeOut takes a participant out, and keeps its will.
+func (n *network) takeOut(p *participant) {
 	n.w.record("leaves", p.name, "", wire.Message{})
 	n.hosted[p] = n.table.Hosts(p.member)
-	_, will := n.table.Leave(p.member)
+	_, p.will = n.table.Leave(p.member)
+	p.gone = true
+}
+
+// runWill routes what a participant left to be sent when it is gone, once.
+func (n *network) runWill(p *participant) {
+	will := p.will
+	p.will = nil
 	for _, m := range will {
 		n.w.ledger.sent(m)
 		encoded := bytes.Clone(wire.AppendMessage(nil, &m))
@@ -172,8 +187,30 @@ func (n *network) leave(p *participant) {
 			n.carry(p, to, m, encoded)
 		}
 	}
-	p.gone = true
-	n.dead(p)
+}
+
+// silence loses what is under way from and to a participant from some message on, and all that is sent for a while. Nobody
+// is told.
+func (n *network) silence(p *participant, lasts int64) {
+	for _, q := range n.all {
+		if q == p || q.gone {
+			continue
+		}
+		for _, l := range []*link{n.link(p, q), n.link(q, p)} {
+			n.lose(l)
+			l.down = max(l.down, n.w.now+lasts)
+			l.last = max(l.last, n.w.now+lasts)
+		}
+	}
+}
+
+// arrived is when all that a participant sent has arrived.
+func (n *network) arrived(p *participant) int64 {
+	at := n.w.now
+	for _, l := range p.links {
+		at = max(at, l.last)
+	}
+	return at
 }
 
 // came tells all others of a participant that hosts objects: what was sent to them before is lost.

@@ -54,6 +54,15 @@ type Counters struct {
 	StateLinksLost       int // among them, between States
 	MessagesLost         int
 	AIsDied              int
+	AIsCast              int // declared dead while they lived
+	AIsCutOff            int // came back before they were
+	DaemonsDied          int // all servers at once
+	Rejoined             int // AIs that came back
+	Restored             int // times in which an AI put back what was gone
+	PutBack              int // things that it put back
+	LastWords            int // written by AIs of an object that went
+	LastWordsAfar        int // among them, by AIs that were cut off or came back
+	Woken                int // handlers that had begun before their AI came back
 	AgentsDied           int
 	StatesDied           int
 	ClockJumps           int
@@ -115,6 +124,15 @@ func (c *Counters) Table() []Count {
 		{"lost links of States", c.StateLinksLost, true},
 		{"lost messages", c.MessagesLost, true},
 		{"AIs that died", c.AIsDied, true},
+		{"AIs declared dead that came back", c.AIsCast, true},
+		{"AIs cut off that came back", c.AIsCutOff, true},
+		{"daemons that died", c.DaemonsDied, true},
+		{"AIs that joined again", c.Rejoined, true},
+		{"restores", c.Restored, true},
+		{"things put back", c.PutBack, true},
+		{"last words", c.LastWords, true},
+		{"last words of lives that were lost", c.LastWordsAfar, true},
+		{"handlers older than their link", c.Woken, true},
 		{"sessions dialled again", c.Redials, true},
 		{"ejected clients", c.Ejects, true},
 		{"refused messages", c.Refused, true},
@@ -180,6 +198,15 @@ func (c *Counters) Add(o Counters) {
 	c.StateLinksLost += o.StateLinksLost
 	c.MessagesLost += o.MessagesLost
 	c.AIsDied += o.AIsDied
+	c.AIsCast += o.AIsCast
+	c.AIsCutOff += o.AIsCutOff
+	c.DaemonsDied += o.DaemonsDied
+	c.Rejoined += o.Rejoined
+	c.Restored += o.Restored
+	c.PutBack += o.PutBack
+	c.LastWords += o.LastWords
+	c.LastWordsAfar += o.LastWordsAfar
+	c.Woken += o.Woken
 	c.Redials += o.Redials
 	c.Ejects += o.Ejects
 	c.Refused += o.Refused

@@ -69,6 +69,7 @@ func (b *witness) Do(ctx context.Context, s *do.Schema, ops []database.Op) ([]da
 		wrote = wrote || ops[i].Kind == database.OpTransact || ops[i].Kind == database.OpSet
 	}
 	if wrote {
+		b.readDiaries(ctx, s)
 		b.w.trades.audit(ctx, b.Memory, s)
 	}
 	return results, nil

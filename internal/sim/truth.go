@@ -62,16 +62,19 @@ func (w *world) judge() {
 	w.judgeLists(t)
 	w.judgeRows(t)
 	w.judgeGold(t)
+	w.judgePosts(t)
 	for _, a := range w.ais {
 		if a != nil && a.ai.Ready() {
 			w.judgeAI(t, a)
 			a.checkLives()
+			a.checkQuiet()
 		}
 	}
 	for _, c := range w.clients {
 		if c.client != nil {
 			w.judgeClient(t, c)
 			c.checkLives()
+			c.checkQuiet()
 			c.conn.view.unanswered()
 		}
 	}
@@ -172,18 +175,18 @@ func (w *world) judgeGold(t truth) {
 			continue
 		}
 		for part := do.Partition(1); part <= partitions; part++ {
-			sum, n := int64(0), 0
-			for _, id := range t.ids {
-				o := t.objects[id]
-				if o.Class.Name() != "Vault" || o.AI != a.ai.Channel() || id.Partition() != part {
-					continue
+			sum, n := int64(0), int64(0)
+			for _, id := range a.vaults[part] {
+				o, ok := t.objects[id]
+				if !ok {
+					continue // with what it was in
 				}
 				v := valueOf(o.Fields, o.Class.FieldByName("Gold"))
 				gold, _, _ := fields.ReadInt(v)
 				sum, n = sum+gold, n+1
 			}
-			if want := w.pledged[pledgeKey{a.instance, part}]; n == 3 && sum != want {
-				w.problem("%s has %d gold in partition %d, it had %d", a.name, sum, part, want)
+			if n == vaultsEach && sum != n*vaultGold {
+				w.problem("%s has %d gold in partition %d, it had %d", a.name, sum, part, n*vaultGold)
 			}
 		}
 	}

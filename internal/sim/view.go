@@ -316,7 +316,7 @@ func (v *view) opened(context uint32) {
 	if !ok || a.removed || a.follow.outer > 0 || w.count.LinksLost+w.count.StatesDied > 0 {
 		return
 	}
-	for _, id := range w.ids {
+	for _, id := range slices.Concat(w.ids, w.posts) {
 		p, ok := w.watch.present[id]
 		if !ok || p.since >= a.at-arriving {
 			continue

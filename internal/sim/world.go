@@ -32,6 +32,8 @@ type world struct {
 	backend    *witness
 	refusing   bool // it takes no writes
 	tool       *participant
+	down       bool              // there are no servers
+	servers    uint64            // States and agents that were made
 	tools      uint32            // requests of the tool
 	schema     *do.Schema        // of the cluster: the game's, and more
 	wild       map[string][]wild // random fields by class; only looked up
@@ -42,11 +44,17 @@ type world struct {
 	game       *do.Registry
 	running    *actor // whose repository runs now
 
-	ids     []do.ID // of everything that was made or is to be made, in this order
-	stored  []do.ID // what the database has
-	pledged map[pledgeKey]int64
-	tied    map[tie]bool // session objects
-	places  map[do.ID]bool
+	ids    []do.ID      // of everything that was made or is to be made, in this order
+	stored []do.ID      // what the database has
+	tied   map[tie]bool // session objects
+	places map[do.ID]bool
+
+	posts   []do.ID // of all that AIs put back
+	lives   uint64  // of posts, in all
+	living  map[do.ID]uint64
+	diaries [aiCount]do.ID
+	stocked map[do.ID]bool // diaries that have a row
+	pages   [aiCount]uint64
 
 	policies [agentCount]clientagent.InterestPolicy
 	playing  bool
@@ -60,12 +68,6 @@ type world struct {
 	named    map[string]int
 	count    Counters
 	problems []string
-}
-
-// pledgeKey names the vaults of one AI in one partition; pledged is the gold that they were made with.
-type pledgeKey struct {
-	ai   do.ID
-	part do.Partition
 }
 
 // tie is an object that was to live and die with a session.
@@ -98,8 +100,8 @@ type databaseRole struct {
 func newWorld(seed uint64, opts Options) (*world, error) {
 	w := &world{
 		opts: opts, rand: rand.New(rand.NewPCG(seed, 0x6f747064)), hash: sha256.New(), playing: true,
-		pledged: map[pledgeKey]int64{}, tied: map[tie]bool{}, named: map[string]int{},
-		places: map[do.ID]bool{},
+		tied: map[tie]bool{}, named: map[string]int{},
+		places: map[do.ID]bool{}, living: map[do.ID]uint64{}, stocked: map[do.ID]bool{},
 	}
 	w.now = epoch
 	w.trace.names = map[do.ID]string{gateID: "gate"}
@@ -127,25 +129,10 @@ func newWorld(seed uint64, opts Options) (*world, error) {
 // build makes the servers, then lets AIs and clients come.
 func (w *world) build() error {
 	w.backend = &witness{database.NewMemory(), w}
-	if err := w.buildDatabase(); err != nil {
+	w.states, w.agents = make([]*shard, len(shardPartitions)), make([]*agent, agentCount)
+	if err := w.buildServers(); err != nil {
 		return err
 	}
-	for i := range shardPartitions {
-		w.states = append(w.states, nil)
-		if err := w.buildShard(i); err != nil {
-			return err
-		}
-	}
-	for i := range agentCount {
-		w.agents = append(w.agents, nil)
-		if err := w.buildAgent(i); err != nil {
-			return err
-		}
-	}
-	w.tool = w.net.join("tool", true, func(wire.Message) {})
-	w.net.route(w.tool, []wire.Message{{
-		To: []do.Channel{do.Control(do.RoleDirector)}, From: toolChannel, Body: &wire.AddChannels{Channels: []do.Channel{toolChannel}},
-	}})
 	w.trace.names[toolChannel.ID] = "tool"
 	for i := range aiCount {
 		w.ais = append(w.ais, nil)
@@ -162,6 +149,28 @@ func (w *world) build() error {
 	if !w.opts.Calm {
 		w.every(450*ms, w.disturb)
 	}
+	return nil
+}
+
+// buildServers makes all servers, and lets the tool come.
+func (w *world) buildServers() error {
+	if err := w.buildDatabase(); err != nil {
+		return err
+	}
+	for i := range w.states {
+		if err := w.buildShard(i); err != nil {
+			return err
+		}
+	}
+	for i := range w.agents {
+		if err := w.buildAgent(i); err != nil {
+			return err
+		}
+	}
+	w.tool = w.net.join("tool", true, func(wire.Message) {})
+	w.net.route(w.tool, []wire.Message{{
+		To: []do.Channel{do.Control(do.RoleDirector)}, From: toolChannel, Body: &wire.AddChannels{Channels: []do.Channel{toolChannel}},
+	}})
 	return nil
 }
 
@@ -237,6 +246,12 @@ func (w *world) takeWrites() {
 	w.backend.Refuse(nil)
 }
 
+// server gives an id to a State or an agent.
+func (w *world) server() do.ID {
+	w.servers++
+	return do.WellKnown(10_000 + w.servers)
+}
+
 // shardPartitions says which State has which partitions.
 var shardPartitions = [][]do.Partition{{0, 1}, {2, 3}, {4}}
 
@@ -247,7 +262,7 @@ func (w *world) buildShard(i int) error {
 	if err != nil {
 		return err
 	}
-	id := do.WellKnown(uint64(9001 + i + 10*w.count.StatesDied))
+	id := w.server()
 	name := w.name(id, fmt.Sprint("state", i+1, "."))
 	s := &shard{}
 	s.state, err = stateserver.New(stateserver.Config{
@@ -284,7 +299,7 @@ func (w *world) stepShard(s *shard, m wire.Message) {
 }
 
 func (w *world) buildAgent(i int) error {
-	id := do.WellKnown(uint64(9101 + i + 10*w.count.AgentsDied))
+	id := w.server()
 	name := w.name(id, fmt.Sprint("agent", i+1, "."))
 	a := &agent{w: w, policy: w.policies[i]}
 	var err error

@@ -1,0 +1,414 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/otpd/otpd/database"
+	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
+	"github.com/otpd/otpd/internal/repository"
+	"github.com/otpd/otpd/wire"
+)
+
+// What AIs put back when it is gone: a hall of their own with posts in it, one in each partition, which nobody else moves
+// or deletes; a diary, which the database keeps; the roots and the vaults. Whatever became of the cluster, each is there
+// once when all is quiet.
+
+// Post is what an AI puts back. Its life is another one each time, and what it sets says of which.
+type Post struct {
+	do.Object
+	Slot uint32                  `do:"required,broadcast,airecv"`
+	Life uint64                  `do:"required,broadcast,airecv"`
+	Beat uint64                  `do:"ram,broadcast,airecv"` // Life*beats and a number
+	Poke do.Call[uint32, uint64] `do:"clsend"`
+}
+
+// Diary is of one AI after the other. Nobody turns a page back.
+type Diary struct {
+	do.Object
+	Page uint64 `do:"required,db,broadcast,airecv"`
+}
+
+const (
+	beats    = 1000
+	hallSlot = 0 // of the post that the others are in
+)
+
+// halls are the ids of the halls, by place.
+func hallOf(place int) do.ID { return do.WellKnown(30 + uint64(place)) }
+
+type postAI struct {
+	Post
+	life life
+}
+
+func (x *postAI) OnGenerate() { x.life.generated(&x.Object) }
+func (x *postAI) OnDisable()  { x.life.ended(&x.Object) }
+func (x *postAI) OnDelete()   { x.life.ended(&x.Object) }
+
+// OnPoke waits, and beats.
+func (x *postAI) OnPoke(ctx context.Context, q uint32) (uint64, error) {
+	if err := x.life.p.sleep(ctx, q); err != nil {
+		return 0, err
+	}
+	x.beat()
+	return x.Beat, nil
+}
+
+func (x *postAI) beat() { x.Beat = x.Life*beats + (x.Beat+1)%beats }
+
+// sleep waits a while; it may wake in another time.
+func (a *actor) sleep(ctx context.Context, q uint32) error {
+	since := a.w.now
+	if err := a.ai.Sleep(ctx, time.Duration(q%600)*time.Millisecond); err != nil {
+		return err
+	}
+	if a.rejoined > since {
+		a.w.count.Woken++
+	}
+	return nil
+}
+
+type postCL struct {
+	Post
+	life life
+}
+
+func (x *postCL) OnGenerate() { x.life.generated(&x.Object) }
+func (x *postCL) OnDisable()  { x.life.ended(&x.Object) }
+func (x *postCL) OnDelete()   { x.life.ended(&x.Object) }
+
+type diaryAI struct {
+	Diary
+	life  life
+	dirty uint64 // the page that was turned and not saved
+}
+
+// OnGenerate finds the last word of the life before.
+func (x *diaryAI) OnGenerate() {
+	x.life.generated(&x.Object)
+	if a := x.life.p; a.owns(x) && x.Page < a.lastWord {
+		a.w.problem("%s: page %d of %s was its last word, and the next life begins with page %d", a.name, a.lastWord, a.w.nameOf(x.ID()), x.Page)
+	}
+}
+
+func (x *diaryAI) OnDisable() { x.lastWord() }
+func (x *diaryAI) OnDelete()  { x.lastWord() }
+
+// owns reports whether it is the AI's own diary, and not one that it sees.
+func (a *actor) owns(x *diaryAI) bool { return a != nil && a.w.diaries[a.place] == x.ID() }
+
+// lastWord turns a page now and then when the diary goes; one that was not saved is a last word, too.
+func (x *diaryAI) lastWord() {
+	x.life.ended(&x.Object)
+	a := x.life.p
+	if !a.owns(x) || !a.alive() {
+		return
+	}
+	if a.w.chance(50) {
+		x.Page++
+	} else if x.dirty != x.Page {
+		return
+	}
+	a.lastWord = x.Page
+	a.w.count.LastWords++
+	if a.part.gone || a.rejoined > a.w.now-second {
+		a.w.count.LastWordsAfar++
+	}
+}
+
+type diaryCL struct {
+	Diary
+	life life
+}
+
+func (x *diaryCL) OnGenerate() { x.life.generated(&x.Object) }
+func (x *diaryCL) OnDisable()  { x.life.ended(&x.Object) }
+func (x *diaryCL) OnDelete()   { x.life.ended(&x.Object) }
+
+// begin puts everything there for the first time; what is still there of an AI before, whose will is not run yet, is waited for.
+func (a *actor) begin() {
+	a.task(a.restore, func(err error) {
+		if err != nil {
+			a.w.note(a.name, "begin: %v", err)
+			a.w.after(a.w.within(500*ms), func() {
+				if a.alive() {
+					a.run(a.begin)
+				}
+			})
+		}
+	})
+}
+
+// restore puts back what is missing; it is for repository.AIConfig.
+func (a *actor) restore(ctx context.Context) error {
+	if a.place == 0 {
+		for n := range uint64(2) {
+			if err := a.found(ctx, do.WellKnown(10+n)); err != nil {
+				return err
+			}
+		}
+	}
+	for slot := range a.stands {
+		if err := a.post(ctx, slot); err != nil {
+			return err
+		}
+	}
+	a.fillVaults()
+	if err := a.openDiary(ctx); err != nil {
+		return err
+	}
+	a.w.count.Restored++
+	return nil
+}
+
+// post puts a post where it is missing: by the same id mostly.
+func (a *actor) post(ctx context.Context, slot int) error {
+	w, id := a.w, a.stands[slot]
+	if a.ai.Find(id) != nil {
+		return nil
+	}
+	at := repository.Place{ID: id}
+	switch {
+	case slot == hallSlot:
+		at.ID = hallOf(a.place)
+	case id.IsZero() || w.chance(30):
+		at.ID = do.NewID(do.Partition(slot), w.now/ms, w.rand.Uint64())
+	}
+	if slot != hallSlot {
+		at.At = do.Location{Parent: hallOf(a.place), Zone: do.Zone(slot % zones)}
+	}
+	if w.trace.names[at.ID] == "" {
+		w.name(at.ID, "post")
+		w.posts = append(w.posts, at.ID)
+	}
+	w.lives++
+	a.stands[slot] = at.ID
+	p := do.New[postAI]()
+	p.life.p, p.Slot, p.Life = a, uint32(slot), w.lives
+	if err := a.ai.Create(p, at); err != nil {
+		return err
+	}
+	w.count.PutBack++
+	return a.ai.Created(ctx, &p.Object)
+}
+
+// fillVaults makes the vaults of a partition in which none is left.
+func (a *actor) fillVaults() {
+	for part := range do.Partition(partitions) {
+		left := 0
+		for _, id := range a.vaults[part+1] {
+			if a.ai.Find(id) != nil {
+				left++
+			}
+		}
+		if left > 0 {
+			continue
+		}
+		delete(a.vaults, part+1)
+		for range vaultsEach {
+			v := do.New[vaultAI]()
+			v.life.p, v.Gold = a, vaultGold
+			if a.create(v, repository.Place{At: a.w.somewhere(), Partition: part + 1}, "vault") {
+				a.vaults[part+1] = append(a.vaults[part+1], v.ID())
+			}
+		}
+	}
+}
+
+// openDiary brings the place's diary to life.
+func (a *actor) openDiary(ctx context.Context) error {
+	w := a.w
+	id := w.diaries[a.place]
+	if id.IsZero() {
+		id = do.NewID(do.Partition(1+w.rand.IntN(partitions)), w.now/ms, w.rand.Uint64())
+		w.name(id, "diary")
+		w.diaries[a.place] = id
+		w.posts = append(w.posts, id)
+	}
+	if !w.stocked[id] {
+		d := do.New[diaryAI]()
+		d.life.p = a
+		if _, err := a.ai.Stored(ctx, d, repository.Place{ID: id}); err != nil && !errors.Is(err, wire.CodeExists) {
+			return err
+		}
+		w.stocked[id] = true
+	}
+	if a.ai.Find(id) != nil {
+		return nil
+	}
+	_, err := a.ai.Activate(ctx, id, repository.Place{At: do.Location{Parent: hallOf(a.place)}}, nil)
+	return err
+}
+
+// tendPosts does one thing with what the AI puts back.
+func (a *actor) tendPosts() {
+	w := a.w
+	switch n := w.rand.IntN(10); {
+	case n < 3:
+		a.turnPage()
+	case n < 4:
+		a.task(func(ctx context.Context) error {
+			return a.ai.Unload(ctx, w.diaries[a.place])
+		}, func(err error) {
+			a.attempt("unload", err)
+			a.begin()
+		})
+	case n < 6:
+		all := a.ai.FindAll(func(x any) bool { _, ok := x.(*postAI); return ok })
+		if len(all) == 0 {
+			return
+		}
+		x, q := pick(w, all).(*postAI), w.rand.Uint32N(1000)
+		a.task(func(ctx context.Context) error {
+			_, err := x.Poke.Call(ctx, q)
+			return err
+		}, a.called)
+	default:
+		x, ok := a.ai.Find(a.stands[w.rand.IntN(len(a.stands))]).(*postAI)
+		if !ok {
+			return
+		}
+		if w.chance(50) {
+			x.beat()
+			a.attempt("beat", x.Save())
+			return
+		}
+		q := w.rand.Uint32N(1000)
+		a.task(func(ctx context.Context) error {
+			if err := a.sleep(ctx, q); err != nil {
+				return err
+			}
+			if err := a.ai.Change(&x.Object); err != nil {
+				return err
+			}
+			x.beat()
+			return nil
+		}, func(err error) { a.attempt("beat", err) })
+	}
+}
+
+// turnPage turns a page of the AI's diary, and saves that, commits it, or leaves it to the end of its life.
+func (a *actor) turnPage() {
+	d, ok := a.ai.Find(a.w.diaries[a.place]).(*diaryAI)
+	if !ok {
+		return
+	}
+	switch a.w.rand.IntN(3) {
+	case 0:
+		d.Page++
+		a.attempt("turn", d.Save())
+	case 1:
+		d.Page++
+		d.dirty = d.Page
+	default:
+		a.task(func(ctx context.Context) error {
+			if err := a.ai.Change(&d.Object); err != nil {
+				return err
+			}
+			d.Page++
+			page := d.Page
+			err := d.Commit(ctx)
+			if err == nil {
+				a.w.committed(a.place, page)
+			}
+			return err
+		}, func(err error) { a.attempt("commit", err) })
+	}
+}
+
+// committed checks a page that an AI was told to be on the disk.
+func (w *world) committed(place int, page uint64) {
+	if row := w.pages[place]; row < page {
+		w.problem("page %d of %s was committed, and its row has page %d", page, w.nameOf(w.diaries[place]), row)
+	}
+}
+
+// observePost checks that what a post tells is of the life that it leads.
+func (w *world) observePost(m wire.Message) {
+	switch b := m.Body.(type) {
+	case *wire.EnterLocation:
+		w.postLives(&b.Entry)
+	case *wire.EnterAI:
+		w.postLives(&b.Entry)
+	case *wire.Update:
+		if w.living[b.DO] == 0 {
+			return
+		}
+		if beat := w.valueIn("Post", "Beat", b.Fields); beat != 0 && beat/beats < w.living[b.DO] {
+			w.problem("%s tells beat %d, and leads life %d", w.nameOf(b.DO), beat, w.living[b.DO])
+		}
+	}
+}
+
+// postLives notes the life of a post that enters. No life comes after a later one.
+func (w *world) postLives(e *wire.Entry) {
+	if class := w.schema.ByNumber(e.Class); class == nil || class.Name() != "Post" {
+		return
+	}
+	life := w.valueIn("Post", "Life", e.Fields)
+	if life < w.living[e.DO] {
+		w.problem("%s enters with life %d, after life %d", w.nameOf(e.DO), life, w.living[e.DO])
+	}
+	w.living[e.DO] = life
+}
+
+// valueIn reads a number, 0 if it is not there.
+func (w *world) valueIn(class, field string, m fields.Map) uint64 {
+	n, _, _ := fields.ReadUint(valueOf(m, w.schema.Class(class).FieldByName(field)))
+	return n
+}
+
+// readDiaries looks at the diaries' rows after something was written: no page is turned back.
+func (b *witness) readDiaries(ctx context.Context, s *do.Schema) {
+	w := b.w
+	for place, id := range w.diaries {
+		if !w.stocked[id] || s.Class("Diary") == nil {
+			continue
+		}
+		got, err := b.Memory.Do(ctx, s, []database.Op{{Kind: database.OpGet, ID: id, All: true}})
+		if err != nil || got[0].Err != nil {
+			w.problem("%s has no row: %v %v", w.nameOf(id), err, got)
+			continue
+		}
+		page := w.valueIn("Diary", "Page", got[0].Fields)
+		if page < w.pages[place] {
+			w.problem("the row of %s had page %d, and has %d", w.nameOf(id), w.pages[place], page)
+		}
+		w.pages[place] = page
+	}
+}
+
+// judgePosts looks for each thing that AIs put back: it is there once, as theirs, and no old life beside it.
+func (w *world) judgePosts(t truth) {
+	want := map[do.ID]*actor{}
+	for place, a := range w.ais {
+		if a == nil {
+			continue
+		}
+		for _, id := range append([]do.ID{w.diaries[place]}, a.stands[:]...) {
+			want[id] = a
+			o, ok := t.objects[id]
+			switch {
+			case !ok:
+				w.problem("%s did not put back %s", a.name, w.nameOf(id))
+			case o.AI != a.ai.Channel() || o.Owner != a.ai.Channel():
+				w.problem("%s put back %s, and its AI and owner are %v and %v", a.name, w.nameOf(id), o.AI, o.Owner)
+			}
+		}
+		if page, last := w.pages[place], a.lastWord; page < last {
+			w.problem("page %d of %s was a last word of %s, and its row has page %d", last, w.nameOf(w.diaries[place]), a.name, page)
+		}
+	}
+	for _, id := range t.ids {
+		o := t.objects[id]
+		if name := o.Class.Name(); (name == "Post" || name == "Diary") && want[id] == nil {
+			w.problem("%s is there, and nobody has put it back", w.nameOf(id))
+		}
+		if life, beat := w.valueIn("Post", "Life", o.Fields), w.valueIn("Post", "Beat", o.Fields); o.Class.Name() == "Post" && beat != 0 && beat/beats != life {
+			w.problem("%s leads life %d, and has beat %d", w.nameOf(id), life, beat)
+		}
+	}
+}
