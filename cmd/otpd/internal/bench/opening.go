@@ -97,7 +97,8 @@ type opened struct {
 	first, all time.Duration // until the first entry was read, until all and the answer were
 }
 
-// open opens the zone, and removes the interest again.
+// open opens the zone, removes the interest again, and acknowledges what left: no more than some 260,000 objects may leave
+// without that, and who does not for long is ejected.
 func (o *opener) open() (t opened, err error) {
 	begin := time.Now()
 	o.context++
@@ -120,7 +121,10 @@ func (o *opener) open() (t opened, err error) {
 	if err := o.say(&wire.ClientRemoveInterest{Context: o.context, Handle: 2}); err != nil {
 		return t, err
 	}
-	return t, o.until(o.context, func(wire.Frame) {})
+	if err := o.until(o.context, func(wire.Frame) {}); err != nil {
+		return t, err
+	}
+	return t, o.say(&wire.ClientHeartbeat{Frames: o.frames})
 }
 
 // until reads until an interest is answered.

@@ -12,8 +12,9 @@ import (
 
 // plain is a client that says something and reads until it is answered, on one goroutine.
 type plain struct {
-	conn link.Conn
-	buf  []byte
+	conn   link.Conn
+	buf    []byte
+	frames uint64 // that were read
 }
 
 // dialPlain connects to the i-th of the server's agents, and returns when that welcomes the client.
@@ -63,6 +64,7 @@ func (p *plain) read(handle func(wire.Frame) error) error {
 		n, err := entering(p.buf[used:], handle)
 		if n > 0 && err == nil {
 			used += n
+			p.frames++
 			continue
 		}
 		var f wire.Frame
@@ -76,6 +78,7 @@ func (p *plain) read(handle func(wire.Frame) error) error {
 			return err
 		}
 		used += n
+		p.frames++
 		switch f := f.(type) {
 		case *wire.ClientEject:
 			return fmt.Errorf("bench: ejected: %d %s", f.Reason, f.Text)
