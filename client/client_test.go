@@ -187,6 +187,63 @@ func TestEjectBeforeWelcome(t *testing.T) {
 	require.Equal(t, wire.ReasonNotReady, eject.Reason)
 }
 
+// TestDialWaitsForAnAgentThatIsNotReady: one that has just started has no schema yet. Any other eject is final.
+func TestDialWaitsForAnAgentThatIsNotReady(t *testing.T) {
+	cert, err := link.DevCertificate(time.Now(), "127.0.0.1")
+	require.NoError(t, err)
+	l, err := link.Listen(link.ListenConfig{Addr: "127.0.0.1:0", TLS: link.Serving(cert)})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	cfg := config(t)
+	cfg.TLS = Pinned(link.Pin(cert))
+
+	// answer lets one connection after the other hear a reason; 0 is a welcome.
+	answer := func(reasons ...wire.Reason) (served func() int) {
+		done := make(chan int)
+		ctx, stop := context.WithCancel(t.Context())
+		go func() {
+			n := 0
+			defer func() { done <- n }()
+			for _, reason := range reasons {
+				conn, err := l.Accept(ctx)
+				if err != nil {
+					return
+				}
+				a := &agent{t: t, conn: conn}
+				if n++; reason == 0 {
+					a.welcome()
+					continue
+				}
+				a.next()
+				a.send(&wire.ClientEject{Reason: reason, Text: "told"})
+			}
+		}()
+		return func() int { defer stop(); return <-done }
+	}
+
+	served := answer(wire.ReasonNotReady, wire.ReasonNotReady, 0)
+	r, err := Dial(t.Context(), l.Addr().String(), cfg)
+	require.NoError(t, err)
+	require.Equal(t, 3, served())
+	r.Close()
+
+	served = answer(wire.ReasonVersion)
+	_, err = Dial(t.Context(), l.Addr().String(), cfg)
+	var eject *EjectError
+	require.ErrorAs(t, err, &eject)
+	require.Equal(t, wire.ReasonVersion, eject.Reason)
+	require.Equal(t, 1, served())
+
+	ctx, cancel := context.WithCancel(t.Context())
+	served = answer(wire.ReasonNotReady)
+	go func() {
+		served()
+		cancel() // nobody accepts any more
+	}()
+	_, err = Dial(ctx, l.Addr().String(), cfg)
+	require.Error(t, err)
+}
+
 func TestOpenGivesUp(t *testing.T) {
 	here, _ := link.Pipe(link.PipeConfig{})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)

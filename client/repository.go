@@ -14,6 +14,7 @@ import (
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/internal/link"
 	"github.com/otpd/otpd/internal/repository"
+	"github.com/otpd/otpd/wire"
 )
 
 // Errors, besides those that the cluster answers with (wire.Error, to be compared by wire.Code).
@@ -76,12 +77,13 @@ type Repository struct {
 }
 
 // Dial connects to an agent (host:port), says hello and waits for its welcome. Nothing runs until Run or Poll is
-// called. Errors: an *EjectError with the agent's reason, a wire.Error with CodeSchema and the first difference when
-// the classes do not fit, or that of the network.
+// called. An agent that has no room for the moment, or no schema yet, is tried again for some seconds, as long as ctx
+// lasts. Errors: an *EjectError with the agent's reason, a wire.Error with CodeSchema and the first difference when the
+// classes do not fit, or that of the network.
 func Dial(ctx context.Context, addr string, cfg Config) (*Repository, error) {
-	for wait := refusedWait; ; wait *= 2 {
+	for wait := againWait; ; wait *= 2 {
 		r, err := dial(ctx, addr, cfg)
-		if !errors.Is(err, link.ErrRefused) || wait > refusedWait<<refusedTries {
+		if !passing(err) || wait > againWait<<againTries {
 			return r, err
 		}
 		select {
@@ -92,12 +94,18 @@ func Dial(ctx context.Context, addr string, cfg Config) (*Repository, error) {
 	}
 }
 
-// An agent that shakes many hands at once refuses some for the moment: those try again, after about refusedWait at
-// first and twice as long each time.
+// An agent is tried again after about againWait at first, and twice as long each time.
 const (
-	refusedWait  = 50 * time.Millisecond
-	refusedTries = 6
+	againWait  = 50 * time.Millisecond
+	againTries = 6
 )
+
+// passing reports whether an agent is likely to answer otherwise in a moment: one that shakes many hands at once refuses
+// some, and one that has just started waits for the schema.
+func passing(err error) bool {
+	var eject *EjectError
+	return errors.Is(err, link.ErrRefused) || errors.As(err, &eject) && eject.Reason == wire.ReasonNotReady
+}
 
 func dial(ctx context.Context, addr string, cfg Config) (*Repository, error) {
 	dialer := cfg.Dialer
