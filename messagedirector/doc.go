@@ -50,7 +50,7 @@
 // node that listens to it, batched, on that node's subject. What comes from a peer is never sent on to another
 // (rule 9).
 //
-//	subject otp.CLUSTER.node.ID   all frames for node ID: wire.BusHello, BusSubscribe, BusAck, BusBatch, ...
+//	subject otp.CLUSTER.node.ID   all frames for node ID: wire.BusHello, BusSubscribe, BusAck, BusBatch, ...; large ones as BusParts
 //	bucket  otp_CLUSTER           key "epoch": the last epoch given; key "node.ID": the lease of a node
 //
 // Frames carry (node, epoch, sequence). A hole in the sequence, a reconnect or an overflowing queue is a lost link:

@@ -271,11 +271,61 @@ func TestRule13LossOfTheDaemonDoesNotEndTheProcess(t *testing.T) {
 	require.NoError(t, n2.Err())
 }
 
-func TestOversizedMessageIsALostLink(t *testing.T) {
+// TestLargeMessagesComeInParts: what a packet of the bus has no room for, one message or many small ones, costs no link.
+func TestLargeMessagesComeInParts(t *testing.T) {
 	n1, n2, p1, p2 := pair(t)
-	text := make([]byte, maxPayload+1)
-	p1.Route([]wire.Message{{To: []do.Channel{zone20}, Body: &wire.SchemaRecord{Text: text}}})
+	text := make([]byte, 3*largest+5)
+	for i := range text {
+		text[i] = byte(i >> 10)
+	}
+	dos := make([]do.ID, 1000)
+	messages := []wire.Message{digest(1, zone20), {To: []do.Channel{zone20}, Body: &wire.SchemaRecord{Text: text}}, digest(2, zone20)}
+	const many = 100
+	for i := range many {
+		messages = append(messages, wire.Message{To: []do.Channel{zone20}, Body: &wire.AskEntries{Context: uint32(i), DOs: dos}})
+	}
+	messages = append(messages, control(&wire.AddPostRemove{Message: messages[1]}), digest(3, zone20))
+	p1.Route(messages)
+	got := next(t, p2, many+4)
+	require.Equal(t, []int{1, 2, 3}, numbers([]wire.Message{got[0], got[2], got[len(got)-1]}), "in order")
+	require.Equal(t, text, got[1].Body.(*wire.SchemaRecord).Text)
+	for i := range many {
+		require.Equal(t, &wire.AskEntries{Context: uint32(i), DOs: dos}, got[3+i].Body)
+	}
+	works(t, p1, p2)
+	require.Zero(t, n1.director.Stats().Peers[0].Lost)
+	require.Zero(t, n2.director.Stats().Peers[0].Lost)
+
+	// A will is kept, however large: a loss would come again with each snapshot.
+	n2.director.mu.Lock()
+	defer n2.director.mu.Unlock()
+	kept := 0
+	for _, posts := range n2.peers[0].wills {
+		for _, m := range posts.all() {
+			kept += len(m.Body.(*wire.SchemaRecord).Text)
+		}
+	}
+	require.Equal(t, len(text), kept)
+}
+
+// TestLossWithinAPacketInParts: what came of it is forgotten.
+func TestLossWithinAPacketInParts(t *testing.T) {
+	n1, n2, p1, p2 := pair(t)
+	works(t, p1, p2) // all that n2 has sent has come
+	n1.director.mu.Lock()
+	seq := n1.peers[0].next
+	n1.director.mu.Unlock()
+	from := func(seq uint64) wire.Source { return wire.Source{Node: n2.id, Epoch: n2.epoch, Seq: seq} }
+	whole := wire.AppendPacket(nil, &wire.BusBatch{Messages: []wire.Message{digest(1, zone20)}})
+	inject(t, n1, &wire.BusPart{Source: from(seq), Bytes: whole[:10]})
+	inject(t, n1, &wire.BusPart{Source: from(seq + 2), Last: true, Bytes: whole[10:]})
 	until(t, p1, linkLost(n2, false))
 	until(t, p2, linkLost(n1, false))
 	works(t, p1, p2)
+	long := wire.Message{To: []do.Channel{zone20}, Body: &wire.SchemaRecord{Text: make([]byte, 2*largest)}}
+	p2.Route([]wire.Message{long})
+	until(t, p1, func(m wire.Message) bool {
+		b, ok := m.Body.(*wire.SchemaRecord)
+		return ok && len(b.Text) == 2*largest
+	})
 }

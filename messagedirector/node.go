@@ -98,7 +98,7 @@ func (n *Node) tell(d Delta) {
 	}
 }
 
-// maxSubscriptions is how many channels, or ranges, one packet may have: so it stays far below maxPayload.
+// maxSubscriptions is how many channels, or ranges, one packet may have: so none takes its receiver long.
 const maxSubscriptions = 1 << 16
 
 // parts splits a change so that none of its lists is longer than size. There is one part at least.

@@ -31,8 +31,9 @@ type peer struct {
 	coming map[uint64]postRemoves // the same of a snapshot that has not ended; nil: there is none
 	partly Delta                  // the subscriptions of that snapshot so far
 
-	next uint64 // Owned by the reader: the sequence number of the next packet
-	seq  uint64 // Owned by the writer: the sequence number of the last packet
+	next   uint64 // Owned by the reader: the sequence number of the next packet
+	pieces []byte // Owned by the reader: of a packet that comes in parts
+	seq    uint64 // Owned by the writer: the sequence number of the last packet
 
 	silent int // Guarded by the director's mu: ticks since its hello was asked for
 
@@ -66,6 +67,8 @@ func source(p wire.Packet) *wire.Source {
 	case *wire.BusCredit:
 		return &p.Source
 	case *wire.BusGoodbye:
+		return &p.Source
+	case *wire.BusPart:
 		return &p.Source
 	}
 	return nil

@@ -40,13 +40,42 @@ func (n *Node) receive(ctx context.Context, data []byte, in *sending) {
 	if p == nil {
 		return
 	}
-	if batch, ok := packet.(*wire.BusBatch); ok {
+	switch q := packet.(type) {
+	case *wire.BusBatch:
 		if n.accept(p, src.Seq, false) {
-			n.deliver(p, batch.Messages, in)
+			n.deliver(p, q.Messages, in)
 		}
+	case *wire.BusPart:
+		if n.accept(p, src.Seq, false) {
+			n.collect(p, q, in)
+		}
+	default:
+		n.handle(p, src.Seq, packet)
+	}
+}
+
+// collect takes a piece of a packet, and the packet when the last one has come.
+func (n *Node) collect(p *peer, part *wire.BusPart, in *sending) {
+	p.pieces = append(p.pieces, part.Bytes...)
+	if !part.Last {
 		return
 	}
-	n.handle(p, src.Seq, packet)
+	packet, err := wire.DecodePacket(p.pieces)
+	p.pieces = nil
+	if err != nil {
+		n.log.Error("packet does not decode", "err", err)
+		n.interrupted("a packet does not decode")
+		return
+	}
+	if batch, ok := packet.(*wire.BusBatch); ok {
+		n.deliver(p, batch.Messages, in)
+		return
+	}
+	n.director.mu.Lock()
+	defer n.director.mu.Unlock()
+	if n.isPeer(p) {
+		n.carryOut(p, packet)
+	}
 }
 
 // peer finds who sent a packet. A hello of a node that is not known yet makes it known, if the registry says that it
@@ -120,7 +149,7 @@ func (n *Node) deliver(p *peer, messages []wire.Message, in *sending) {
 	in.flush(n.director)
 }
 
-// handle carries out a packet that is no batch.
+// handle carries out a packet that is no batch, if it is the next one.
 func (n *Node) handle(p *peer, seq uint64, packet wire.Packet) {
 	d := n.director
 	d.mu.Lock()
@@ -131,11 +160,16 @@ func (n *Node) handle(p *peer, seq uint64, packet wire.Packet) {
 		n.restart(p, lost.Reason) // a wish to start over counts behind a hole too: both directions may be lost
 		return
 	}
-	if !next {
-		return
+	if next {
+		n.carryOut(p, packet)
 	}
+}
+
+// carryOut does what a packet says. Called under the director's mu.
+func (n *Node) carryOut(p *peer, packet wire.Packet) {
 	switch q := packet.(type) {
 	case *wire.BusHello:
+		p.pieces = nil
 		if p.met {
 			n.announce(p, false) // what it sent since the loss is lost, too; or it starts over by itself, and knows of one
 		}

@@ -22,7 +22,6 @@ import (
 
 // Limits of the embedded nats-server.
 const (
-	maxPayload    = 8 << 20   // bytes of a packet
 	maxPending    = 256 << 20 // bytes that wait for a process that does not read, before it is cut off
 	writeDeadline = 10 * time.Second
 	startTimeout  = 10 * time.Second
@@ -116,7 +115,7 @@ func embed(c *BusConfig) (*server.Server, error) {
 		ServerName: c.Name, Host: c.Host, Port: port, Authorization: c.Token,
 		NoLog: true, NoSigs: true,
 		JetStream: true, StoreDir: c.StoreDir,
-		MaxPayload: maxPayload, MaxPending: maxPending, WriteDeadline: writeDeadline,
+		MaxPending: maxPending, WriteDeadline: writeDeadline,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("messagedirector: serve: %w", err)

@@ -21,7 +21,31 @@ func weight(m *wire.Message) int {
 	case *wire.ZonesObjects:
 		w += entries(b.Entries) + 48*len(b.List)
 	case *wire.ZoneEntries:
-		w += entries(b.Entries)
+		w += entries(b.Entries) + 48*len(b.Gone)
+	case *wire.EnterAI:
+		w += len(b.Entry.Fields)
+	case *wire.EnterOwner:
+		w += len(b.Entry.Fields)
+	case *wire.Activate:
+		w += len(b.Fields)
+	case *wire.GetFieldsResp:
+		w += len(b.Fields)
+	case *wire.GetZonesObjects:
+		w += 4 * len(b.Zones)
+	case *wire.AskEntries:
+		w += 4*len(b.Zones) + 16*len(b.DOs)
+	case *wire.AskHeld:
+		w += 24*len(b.Owners) + 16*len(b.DOs)
+	case *wire.HeldDigest:
+		w += 24*len(b.Counts) + 24*len(b.Lost)
+	case *wire.Children:
+		w += 48 * len(b.List)
+	case *wire.ChildrenHere:
+		w += 48*len(b.Children) + 16*len(b.Gone)
+	case *wire.ChildrenKnown:
+		w += 48 * (len(b.Listed) + len(b.Deleted))
+	case *wire.AIEntered:
+		w += 16 * (len(b.DOs) + len(b.Elsewhere))
 	case *wire.Call:
 		w += len(b.Args)
 	case *wire.CallReply:
@@ -38,6 +62,14 @@ func weight(m *wire.Message) int {
 		w += len(b.Fields)
 	case *wire.DBObject:
 		w += len(b.Fields)
+	case *wire.DBFound:
+		for i := range b.Objects {
+			w += baseWeight + len(b.Objects[i].Fields)
+		}
+	case *wire.DBTransact:
+		for i := range b.Parts {
+			w += baseWeight + len(b.Parts[i].Fields) + len(b.Parts[i].Expect)
+		}
 	case *wire.DBChanged:
 		w += len(b.Fields)
 	case *wire.SchemaSet:

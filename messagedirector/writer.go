@@ -63,14 +63,41 @@ func (n *Node) writeMessages(p *peer, messages []wire.Message) {
 	}
 }
 
-// publish numbers a packet and hands it to the connection. Without a connection it is lost: the link starts over
+// largest is how many bytes a packet may have that is not sent in parts: what any NATS carries that is not told otherwise
+// (1 MiB), with the envelope of a part.
+const largest = 1<<20 - 1<<10
+
+// publish hands a packet to the connection, in parts if it is large. Without a connection it is lost: the link starts over
 // when there is one again.
 func (n *Node) publish(p *peer, packet wire.Packet) {
+	b := n.encode(p, packet)
+	if len(b) <= largest {
+		n.transmit(p, packet, b)
+		return
+	}
+	p.seq-- // the parts have the numbers
+	for len(b) > 0 {
+		size := min(len(b), largest)
+		part := &wire.BusPart{Last: size == len(b), Bytes: b[:size]}
+		b = b[size:]
+		if !n.transmit(p, packet, n.encode(p, part)) {
+			return
+		}
+	}
+}
+
+// encode numbers a packet and encodes it.
+func (n *Node) encode(p *peer, packet wire.Packet) []byte {
 	p.seq++
 	*source(packet) = wire.Source{Node: n.id, Epoch: n.epoch, Seq: p.seq}
-	err := n.conn.Publish(n.subject(p.id.String()), wire.AppendPacket(nil, packet))
+	return wire.AppendPacket(nil, packet)
+}
+
+// transmit sends the bytes of a packet, or of a part of it.
+func (n *Node) transmit(p *peer, packet wire.Packet, b []byte) (ok bool) {
+	err := n.conn.Publish(n.subject(p.id.String()), b)
 	if err == nil {
-		return
+		return true
 	}
 	n.log.Error("packet not sent", "node", p.id, "packet", packet.PacketType().String(), "err", err)
 	if n.conn.IsConnected() {
@@ -78,6 +105,7 @@ func (n *Node) publish(p *peer, packet wire.Packet) {
 		defer n.director.mu.Unlock()
 		n.restart(p, err.Error())
 	}
+	return false
 }
 
 func (n *Node) subject(node string) string { return "otp." + n.config.Cluster + ".node." + node }

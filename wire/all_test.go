@@ -274,5 +274,5 @@ func TestNumbersAreAscendingAndNamesAreThoseOfTheStructs(t *testing.T) {
 	}
 	require.Equal(t, "message 4999", Type(4999).String())
 	require.Equal(t, "frame 9", FrameType(9).String())
-	require.Equal(t, "packet 9", PacketType(9).String())
+	require.Equal(t, "packet 10", PacketType(10).String())
 }

@@ -35,6 +35,7 @@ const (
 	PacketBusWill      PacketType = 6
 	PacketBusLost      PacketType = 7
 	PacketBusCredit    PacketType = 8
+	PacketBusPart      PacketType = 9
 )
 
 // packetSpec is what is known of a packet apart from its members.
@@ -54,6 +55,7 @@ var packets = []packetSpec{
 	{6, "BusWill", func() Packet { return new(BusWill) }},
 	{7, "BusLost", func() Packet { return new(BusLost) }},
 	{8, "BusCredit", func() Packet { return new(BusCredit) }},
+	{9, "BusPart", func() Packet { return new(BusPart) }},
 }
 
 // find is the row of a number, nil if there is no such packet.
@@ -222,6 +224,23 @@ func (m *BusCredit) String() string       { return text(m) }
 func (m *BusCredit) code(c *coder) {
 	c.nested("source", &m.Source)
 	c.bool("held", &m.Held)
+}
+
+// BusPart is a piece of a packet that is larger than a bus carries at once. The pieces, up to the one that is Last, are its
+// bytes; each counts in Seq, and the Seq within means nothing. A hello and a BusLost are never in pieces.
+type BusPart struct {
+	Source Source
+	Last   bool
+	Bytes  []byte
+}
+
+func (*BusPart) PacketType() PacketType { return PacketBusPart }
+func (m *BusPart) String() string       { return text(m) }
+
+func (m *BusPart) code(c *coder) {
+	c.nested("source", &m.Source)
+	c.bool("last", &m.Last)
+	c.bytes("bytes", &m.Bytes)
 }
 
 // AppendPacket appends p.
