@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -56,8 +55,8 @@ type bank struct {
 	random *rand.Rand
 
 	r    *ai.Repository
-	stop context.CancelFunc
-	done chan struct{} // the repository has ended
+	end  func()
+	done <-chan struct{} // the repository has ended
 	ids  []do.ID
 
 	mu sync.Mutex
@@ -112,21 +111,8 @@ func (b *bank) startDaemon() {
 func (b *bank) connect() {
 	registry := do.NewRegistry()
 	require.NoError(b.t, registry.Class(Coffer{}))
-	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
-	defer cancel()
-	var err error
-	b.r, err = ai.Connect(ctx, ai.Config{
-		URL: b.s.join, Registry: registry, Name: "bank", Log: slog.New(slog.DiscardHandler), Timeout: patience,
-	})
-	require.NoError(b.t, err)
-	run, stop := context.WithCancel(context.Background())
-	b.stop, b.done = stop, make(chan struct{})
-	r, done := b.r, b.done
-	go func() {
-		defer close(done)
-		_ = r.Run(run) // that the daemon was killed
-	}()
-	b.t.Cleanup(func() { stop(); <-done })
+	b.r = joined(b.t, b.s.join, "bank", registry)
+	b.end, b.done = drive(b.t, b.r.Run)
 }
 
 func (b *bank) handle(fn func(context.Context) error) {
@@ -292,8 +278,7 @@ func (b *bank) counts() (commits, trades int) {
 func (b *bank) kill() {
 	b.s.signal(syscall.SIGKILL)
 	b.s.wait()
-	b.stop()
-	<-b.done
+	b.end()
 }
 
 // TestCrash kills the daemon, PostgreSQL, or both, at random moments under a load of commits and trades.

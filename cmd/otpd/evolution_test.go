@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -135,12 +134,12 @@ func (e *evolving) dial(r *do.Registry, game *ai.Repository) *client.Repository 
 	var err error
 	require.Eventually(e.t, func() bool { // until the agent has read the schema it says that it is not ready
 		c, err = client.Dial(e.t.Context(), e.Addrs()[0].String(), client.Config{
-			Registry: r, TLS: link.Pinned(e.Pin()), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Registry: r, TLS: link.Pinned(e.Pin()), Log: slog.New(slog.DiscardHandler),
 		})
 		return err == nil
 	}, patience, 10*time.Millisecond, "%v", &err)
 	require.NoError(e.t, err)
-	e.run(c.Run)
+	drive(e.t, c.Run)
 	if game != nil {
 		e.establish(c, game)
 	}
@@ -170,20 +169,9 @@ func (e *evolving) establish(c *client.Repository, game *ai.Repository) {
 var dollhouse = do.WellKnown(1000)
 
 func (e *evolving) join(r *do.Registry) *ai.Repository {
-	game, err := ai.Connect(e.t.Context(), ai.Config{URL: e.JoinURL(), Registry: r, Name: "game", Log: slog.New(slog.DiscardHandler)})
-	require.NoError(e.t, err)
-	e.run(game.Run)
+	game := joined(e.t, e.JoinURL(), "game", r)
+	drive(e.t, game.Run)
 	return game
-}
-
-func (e *evolving) run(run func(context.Context) error) {
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		_ = run(ctx)
-		close(done)
-	}()
-	e.t.Cleanup(func() { stop(); <-done })
 }
 
 // put brings an object into the world.

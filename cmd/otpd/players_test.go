@@ -65,12 +65,8 @@ func (n *inn) host() (r *ai.Repository, end func()) {
 	registry := do.NewRegistry()
 	require.NoError(n.t, errors.Join(registry.Class(Hero{}), auth.Register(registry), accounts.Register(registry),
 		registry.Behave(func() *HeroAI { return &HeroAI{r: r} })))
-	var err error
-	limited, cancel := context.WithTimeout(n.t.Context(), patience)
-	defer cancel()
-	r, err = ai.Connect(limited, ai.Config{URL: n.join, Registry: registry, Name: "inn", Log: slog.New(slog.DiscardHandler)})
-	require.NoError(n.t, err)
-	_, err = accounts.Serve(r, accounts.Config{
+	r = joined(n.t, n.join, "inn", registry)
+	_, err := accounts.Serve(r, accounts.Config{
 		Params: accounts.Cheap(), AddressBurst: -1, Burst: 1000, Log: slog.New(slog.DiscardHandler), ObjectsTime: patience,
 		Objects: func(ctx context.Context, who auth.Identity) ([]ai.Place, error) {
 			rows, err := ai.Query[Hero](ctx, r, "Account", who.Account, 1)
@@ -87,14 +83,7 @@ func (n *inn) host() (r *ai.Repository, end func()) {
 		},
 	})
 	require.NoError(n.t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		_ = r.Run(ctx) // its daemon may be killed
-		close(done)
-	}()
-	end = sync.OnceFunc(func() { stop(); <-done })
-	n.t.Cleanup(end)
+	end, _ = drive(n.t, r.Run)
 	return r, end
 }
 
@@ -153,27 +142,11 @@ type guest struct {
 func (n *inn) visit(c *cable) *guest {
 	registry := do.NewRegistry()
 	require.NoError(n.t, errors.Join(registry.Class(Hero{}), auth.Register(registry)))
-	r, err := client.Dial(n.t.Context(), c.addr, client.Config{Registry: registry, TLS: n.tls().TLS, Log: slog.New(slog.DiscardHandler), Timeout: patience})
-	require.NoError(n.t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		_ = r.Run(ctx) // its cable may be cut
-		close(done)
-	}()
-	n.t.Cleanup(func() { stop(); <-done })
+	r := n.dial(c.addr, registry)
 	g := &guest{n: n, r: r}
 	require.NoError(n.t, g.do(func(ctx context.Context) error {
-		a, err := client.UberDOG[auth.Auth](r, auth.ID())
-		if err != nil {
+		if err := login(ctx, r, "remy"); err != nil {
 			return err
-		}
-		who := auth.Credentials{Name: "remy", Password: "correct horse"}
-		if _, err = a.Register.Call(ctx, who); errors.Is(err, client.CodeUnique) {
-			_, err = a.Login.Call(ctx, who)
-		}
-		if err != nil {
-			return fmt.Errorf("log in: %w", err)
 		}
 		for g.hero == nil { // it comes from its State, and the answer from the AI
 			for _, h := range client.FindAll[Hero](r) {

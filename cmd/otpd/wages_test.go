@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -18,7 +17,6 @@ import (
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/examples/tavern"
 	"github.com/otpd/otpd/internal/testpg"
-	"github.com/otpd/otpd/uberdog/auth"
 )
 
 // workplace is a daemon with the tavern's AI, both as processes.
@@ -54,29 +52,12 @@ func (w *workplace) newCook() *cook {
 	c := &cook{t: w.t}
 	registry := do.NewRegistry()
 	require.NoError(w.t, tavern.Classes(registry))
-	var err error
-	c.r, err = client.Dial(w.t.Context(), w.addr, client.Config{Registry: registry, TLS: w.tls().TLS, Log: slog.New(slog.DiscardHandler), Timeout: patience})
-	require.NoError(w.t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		_ = c.r.Run(ctx) // processes are killed under it
-		close(done)
-	}()
-	w.t.Cleanup(func() { stop(); <-done })
+	c.r = w.dial(w.addr, registry)
 	limited, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	require.NoError(w.t, c.r.DoWait(limited, func(ctx context.Context) error {
-		a, err := client.UberDOG[auth.Auth](c.r, auth.ID())
-		if err != nil {
+		if err := login(ctx, c.r, "remy"); err != nil {
 			return err
-		}
-		who := auth.Credentials{Name: "remy", Password: "correct horse"}
-		if _, err = a.Register.Call(ctx, who); errors.Is(err, client.CodeUnique) {
-			_, err = a.Login.Call(ctx, who)
-		}
-		if err != nil {
-			return fmt.Errorf("log in: %w", err)
 		}
 		realm, err := client.UberDOG[tavern.Realm](c.r, tavern.RealmID())
 		if err != nil {
@@ -132,15 +113,8 @@ func (c *cook) work(promised func()) (last int64, end error) {
 func (w *workplace) books() *ai.Repository {
 	registry := do.NewRegistry()
 	require.NoError(w.t, tavern.Classes(registry))
-	r, err := ai.Connect(w.t.Context(), ai.Config{URL: w.join, Registry: registry, Name: "books", Log: slog.New(slog.DiscardHandler)})
-	require.NoError(w.t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		_ = r.Run(ctx) // its daemon may end first
-		close(done)
-	}()
-	w.t.Cleanup(func() { stop(); <-done })
+	r := joined(w.t, w.join, "books", registry)
+	drive(w.t, r.Run)
 	return r
 }
 

@@ -214,15 +214,9 @@ func banker(t *testing.T, s *server, f func(ctx context.Context, r *ai.Repositor
 	registry := do.NewRegistry()
 	require.NoError(t, registry.Class(Purse{}))
 	require.NoError(t, registry.Behave(func() *PurseAI { return &PurseAI{} }))
-	r, err := ai.Connect(t.Context(), ai.Config{URL: s.join, Registry: registry, Name: "bank", Log: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		_ = r.Run(ctx) // the daemon ends first
-		close(done)
-	}()
-	defer func() { stop(); <-done }()
+	r := joined(t, s.join, "bank", registry)
+	end, _ := drive(t, r.Run)
+	defer end()
 	require.NoError(t, r.DoWait(t.Context(), func(ctx context.Context) error { return f(ctx, r) }))
 	then()
 }
