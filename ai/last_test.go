@@ -228,3 +228,54 @@ func TestK7CloseSavesWhatIsChanged(t *testing.T) {
 		return ok
 	}, time.Minute, 5*time.Millisecond)
 }
+
+// Lamp is an object that nothing is stored of.
+type Lamp struct {
+	do.Object
+	Lit bool `do:"ram,broadcast"`
+}
+
+// A commit is about the object that is committed: what the handler has done to others goes with it, whether they are stored or
+// not.
+func TestCommitBesideWhatIsNotStored(t *testing.T) {
+	c := testcluster.New(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	registry := do.NewRegistry()
+	require.NoError(t, errors.Join(registry.Class(Purse{}), registry.Class(Lamp{})))
+	r, err := ai.Connect(ctx, ai.Config{Director: c.Director, Registry: registry, Name: "one", Log: c.Log, Timeout: time.Minute})
+	require.NoError(t, err)
+	c.Run(r.Run)
+	id := purses(t, r, 10)[0]
+	for _, named := range []bool{false, true} {
+		var lamp *Lamp
+		var p *Purse
+		var stored int64
+		on(t, r, func(ctx context.Context) (err error) {
+			lamp = do.New[Lamp]()
+			if err := errors.Join(r.CreateAs(lamp, ai.Place{Partition: id.Partition()}), r.Await(ctx, &lamp.Object)); err != nil {
+				return err
+			}
+			if p = ai.Find[Purse](r, id); p == nil {
+				if p, err = ai.Activate[Purse](ctx, r, id, ai.Place{}); err != nil {
+					return err
+				}
+			}
+			if named {
+				if err := r.Change(&lamp.Object, &p.Object); err != nil {
+					return err
+				}
+			}
+			lamp.Lit = true
+			p.Gold++
+			if err := errors.Join(lamp.Save(), p.Commit(ctx)); err != nil {
+				return err
+			}
+			row, err := ai.Load[Purse](ctx, r, id)
+			stored = row.Object.Gold
+			return err
+		})
+		require.True(t, lamp.Lit)
+		require.Equal(t, p.Gold, stored)
+	}
+}

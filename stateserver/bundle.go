@@ -121,20 +121,21 @@ func (s *State) checkOp(step int, op *wire.Op, p *bundlePlan) (wire.Code, string
 	return wire.CodeOK, ""
 }
 
-// mayCommitAll is mayCommit for all that a bundle sets: every object of it must have a row to be written to.
+// mayCommitAll is mayCommit for all that a bundle sets. The object that it is about must have a row; others may.
 func (s *State) mayCommitAll(b *wire.Bundle) (code wire.Code, text string) {
+	if o := s.objects[b.DO]; o != nil && o.writer() == nil {
+		return wire.CodeNotDB, ""
+	}
 	for i := range b.Ops {
 		o := s.objects[b.Ops[i].DO]
-		switch {
-		case b.Ops[i].Kind != wire.OpSet || o == nil:
+		if b.Ops[i].Kind != wire.OpSet || o == nil || o.writer() == nil {
 			continue
-		case o.writer() == nil:
-			return wire.CodeNotDB, ""
-		case code == wire.CodeOK:
-			code, text = s.mayCommit(o.class.number)
+		}
+		if code, text = s.mayCommit(o.class.number); code != wire.CodeOK {
+			return code, text
 		}
 	}
-	return code, text
+	return wire.CodeOK, ""
 }
 
 // applyBundle does the steps of a checked bundle. What is set on written, which may be nil, is in the database already.

@@ -266,8 +266,15 @@ func (s *State) deleteFields(m *wire.Message, b *wire.DeleteFields, out *wire.Ou
 	if o == nil {
 		return s.askDormant(m, r, out)
 	}
-	if len(b.Fields) == 0 {
+	switch {
+	case len(b.Fields) == 0:
 		return s.fail(r, wire.CodeMalformed, "no fields", out)
+	case b.Durable && o.writer() == nil:
+		return s.fail(r, wire.CodeNotDB, "", out)
+	case b.Durable:
+		if code, text := s.mayCommit(o.class.number); code != wire.CodeOK {
+			return s.fail(r, code, text, out)
+		}
 	}
 	var pairs []fields.Pair
 	var any fields.Keyword
@@ -301,6 +308,10 @@ func (s *State) deleteFields(m *wire.Message, b *wire.DeleteFields, out *wire.Ou
 	}
 	s.counters.Updates++
 	s.announce(o, set, any, false, m.From, m.From, out)
+	if b.Durable {
+		s.await(&waiter{request: r, version: o.version()}, out, o.writer())
+		return nil
+	}
 	s.done(r, o, out)
 	return nil
 }

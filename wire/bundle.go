@@ -56,7 +56,7 @@ func (k OpKind) String() string {
 type Bundle struct {
 	Context uint32
 	DO      do.ID
-	Durable bool
+	Durable bool // Done only when the database has what is stored of it; DO must be (Commit)
 	Ops     []Op
 }
 

@@ -133,6 +133,7 @@ type DeleteFields struct {
 	Context uint32
 	DO      do.ID
 	Fields  []fields.Number
+	Durable bool // Done only when the database has it (Commit)
 }
 
 func (*DeleteFields) Type() Type       { return TypeDeleteFields }
@@ -142,4 +143,5 @@ func (m *DeleteFields) code(c *coder) {
 	num(c, "context", &m.Context)
 	c.id("do", &m.DO)
 	list(c, "fields", &m.Fields, 1, plainField)
+	c.bool("durable", &m.Durable)
 }

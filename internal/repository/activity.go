@@ -240,7 +240,7 @@ func (a *activity) leave(reply []byte) error {
 		return nil
 	}
 	if a.call == nil {
-		a.s.emit(ops, a.bundled(), false)
+		a.s.emit(ops, a.bundled(), nil)
 		return nil
 	}
 	a.s.emitReply(ops, a.bundled(), a.call, wire.CallReply{
@@ -294,7 +294,7 @@ func (a *activity) savePoint() error {
 	if err := a.gatherAll(); err != nil {
 		return err
 	}
-	a.s.emit(a.take(), a.bundled(), false)
+	a.s.emit(a.take(), a.bundled(), nil)
 	return nil
 }
 

@@ -428,7 +428,7 @@ func (a *AI) hearFailed(b *wire.Failed) {
 	a.notReloaded(b)
 	w := a.writes[b.Context]
 	if a.refuse(b.Context, refusal{err: err, id: b.DO, fields: b.Fields}) {
-		if w.durable && keptInMemory(b.Code) {
+		if w.commit != nil && keptInMemory(b.Code) {
 			a.reload(w)
 		}
 		return
@@ -531,7 +531,7 @@ func (a *AI) write(w *write) {
 		a.writeOne(w, &w.ops[0])
 		return
 	}
-	b := &wire.Bundle{Context: w.context, Durable: w.durable}
+	b := &wire.Bundle{Context: w.context, Durable: w.commit != nil}
 	for i := range w.ops {
 		p := &w.ops[i]
 		switch p.kind {
@@ -541,11 +541,14 @@ func (a *AI) write(w *write) {
 			b.Ops = append(b.Ops, wire.Op{Kind: wire.OpMove, DO: p.o.id, Location: p.to})
 		}
 	}
-	if w.reply != nil {
+	switch {
+	case w.commit != nil:
+		b.DO = w.commit.id
+	case w.reply == nil:
+		b.DO = w.ops[0].o.id
+	default:
 		b.DO = w.owner.id
 		b.Ops = append(b.Ops, wire.Op{Kind: wire.OpReply, DO: w.owner.id, Reply: *w.reply, Caller: w.call.caller})
-	} else {
-		b.DO = w.ops[0].o.id
 	}
 	a.send(do.ObjectChannel(b.DO), b)
 }
@@ -559,9 +562,9 @@ func (a *AI) writeOne(w *write, p *op) {
 	switch p.kind {
 	case opSet, opEvent:
 		// Latest values need no serial on this way: nothing overtakes on it.
-		a.send(to, &wire.SetFields{Context: w.context, DO: p.o.id, Fields: p.fields, Durable: w.durable})
+		a.send(to, &wire.SetFields{Context: w.context, DO: p.o.id, Fields: p.fields, Durable: w.commit != nil})
 	case opUnset:
-		a.send(to, &wire.DeleteFields{Context: w.context, DO: p.o.id, Fields: p.numbers})
+		a.send(to, &wire.DeleteFields{Context: w.context, DO: p.o.id, Fields: p.numbers, Durable: w.commit != nil})
 	case opMove:
 		a.send(to, &wire.SetLocation{Context: w.context, DO: p.o.id, Location: p.to})
 	case opDelete:

@@ -269,6 +269,29 @@ func TestCommit(t *testing.T) {
 	require.NoError(t, *err, "nothing to write")
 }
 
+// A commit that takes a value back waits for the database, too.
+func TestCommitOfWhatIsUnset(t *testing.T) {
+	x := newLastTest(t)
+	chest := x.enter("Chest", 1).(*ChestAI)
+	err := x.do(func(ctx context.Context) error {
+		chest.Label = "old"
+		return chest.Commit(ctx)
+	})
+	x.written(wire.CodeOK)
+	require.NoError(t, *err)
+	err = x.do(func(ctx context.Context) error {
+		if err := chest.Unset(&chest.Label); err != nil {
+			return err
+		}
+		return chest.Commit(ctx)
+	})
+	unset := x.one().(*wire.DeleteFields)
+	require.True(t, unset.Durable)
+	require.ErrorIs(t, *err, errPending)
+	x.step(&wire.Done{Context: unset.Context, DO: chest.ID(), Row: 2})
+	require.NoError(t, *err)
+}
+
 // A commit that the database refuses for good was applied by the State all the same: this side asks what it has. One that
 // was refused before anything was done is not asked for.
 func TestRefusedCommitIsWhatTheStateHas(t *testing.T) {

@@ -508,6 +508,6 @@ func (a *AI) answerReview(o *object, in *incoming, set fields.Map, err error) {
 	case err != nil:
 		a.send(in.caller, &wire.Failed{Of: wire.TypeSetFields, DO: in.id, Code: reply.Code, Text: reply.Text})
 	default:
-		a.emit(ops, nil, false)
+		a.emit(ops, nil, nil)
 	}
 }

@@ -275,6 +275,6 @@ func (a *AI) saveAll() {
 			a.report(err)
 			continue
 		}
-		a.emit(ops, nil, false)
+		a.emit(ops, nil, nil)
 	}
 }

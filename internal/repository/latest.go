@@ -37,7 +37,7 @@ const (
 
 // onlyLatest reports whether a write may travel as latest values: one set of nothing else.
 func onlyLatest(w *write) bool {
-	if len(w.ops) != 1 || w.ops[0].kind != opSet || w.durable || w.reply != nil {
+	if len(w.ops) != 1 || w.ops[0].kind != opSet || w.commit != nil || w.reply != nil {
 		return false
 	}
 	p := &w.ops[0]

@@ -33,7 +33,7 @@ func (s *State) hold(o *object, ops ...op) {
 	}
 	a, err := s.handler()
 	if err != nil {
-		s.emit(ops, nil, false)
+		s.emit(ops, nil, nil)
 		return
 	}
 	a.ops = append(a.ops, ops...)
@@ -42,7 +42,7 @@ func (s *State) hold(o *object, ops ...op) {
 	}
 }
 
-// Commit is Save that waits until the database has it. It is a save point.
+// Commit is Save that waits until the database has it, and what else of the handler's bundle is stored. It is a save point.
 func (s *State) Commit(ctx context.Context, x *do.Object) error {
 	o, err := s.record(x, "commit")
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *State) Commit(ctx context.Context, x *do.Object) error {
 		return err
 	}
 	w := &waiter{what: "commit " + o.String(), ctx: ctx}
-	writes := s.emit(a.take(), a.bundled(), true)
+	writes := s.emit(a.take(), a.bundled(), o)
 	open := len(writes)
 	if open == 0 {
 		return nil
@@ -124,7 +124,7 @@ func (s *State) moveTogether(o *object, ops []op) {
 		s.hold(o, ops...)
 		return
 	}
-	s.emit(ops, []*object{o}, false)
+	s.emit(ops, []*object{o}, nil)
 }
 
 // SendEvent sends an event, or a molecular of present values. What changed on the object before it is sent before it.

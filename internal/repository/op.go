@@ -148,8 +148,9 @@ func (s *State) allowed(o *object, m fields.Map, removed []fields.Number) error 
 	return nil
 }
 
-// emit sends ops: those of the bundled objects that are sets, events and moves as one write, the others as they come.
-func (s *State) emit(ops []op, bundled []*object, durable bool) []*write {
+// emit sends ops: those of the bundled objects that are sets, events and moves as one write, the others as they come. The
+// write with what is done to commit, nil for none, is answered when the database has it.
+func (s *State) emit(ops []op, bundled []*object, commit *object) []*write {
 	if len(ops) == 0 {
 		return nil
 	}
@@ -163,13 +164,22 @@ func (s *State) emit(ops []op, bundled []*object, durable bool) []*write {
 	}
 	var out []*write
 	if len(bundle) > 0 {
-		out = append(out, s.send(&write{ops: mergeSets(bundle), durable: durable}))
+		out = append(out, s.send(newWrite(mergeSets(bundle), commit)))
 	}
-	return append(out, s.emitSingly(rest, durable)...)
+	return append(out, s.emitSingly(rest, commit)...)
+}
+
+// newWrite is a write of ops. Where none of them is about commit it is not what is committed.
+func newWrite(ops []op, commit *object) *write {
+	w := &write{ops: ops}
+	if commit != nil && slices.ContainsFunc(ops, func(p op) bool { return p.o == commit }) {
+		w.commit = commit
+	}
+	return w
 }
 
 // emitSingly sends each op as a write of its own; a move takes the set of the same object next to it along (rule 169).
-func (s *State) emitSingly(ops []op, durable bool) []*write {
+func (s *State) emitSingly(ops []op, commit *object) []*write {
 	ops = mergeSets(ops)
 	var out []*write
 	for i := 0; i < len(ops); i++ {
@@ -178,12 +188,12 @@ func (s *State) emitSingly(ops []op, durable bool) []*write {
 		case opSend, opCreate:
 			p.send()
 		default:
-			w := &write{ops: []op{p}, durable: durable}
+			together := []op{p}
 			if i+1 < len(ops) && pairs(p, ops[i+1]) {
-				w.ops = append(w.ops, ops[i+1])
+				together = append(together, ops[i+1])
 				i++
 			}
-			out = append(out, s.send(w))
+			out = append(out, s.send(newWrite(together, commit)))
 		}
 	}
 	return out
@@ -236,7 +246,7 @@ func (s *State) emitReply(ops []op, bundled []*object, in *incoming, reply wire.
 		s.emitBundledReply(ops, bundled, in, reply, o)
 		return
 	}
-	writes := s.emit(ops, bundled, false)
+	writes := s.emit(ops, bundled, nil)
 	open := 0
 	var failed error
 	settled := func(err error) {
@@ -276,5 +286,5 @@ func (s *State) emitBundledReply(ops []op, bundled []*object, in *incoming, repl
 	}
 	w.ops = mergeSets(w.ops)
 	s.send(w)
-	s.emitSingly(rest, false)
+	s.emitSingly(rest, nil)
 }

@@ -14,7 +14,7 @@ type write struct {
 	context uint32
 	number  uint64 // grows; a State applies the writes of one object in this order
 	ops     []op
-	durable bool
+	commit  *object         // the database must have its ops: one of them is in this write; nil: no
 	call    *incoming       // the call that its last op answers
 	reply   *wire.CallReply // that answer
 	owner   *object         // with call: the object whose State gets the bundle

@@ -225,6 +225,9 @@ func (w *World) numbered(cmd *Command, id do.ID, context uint32) (wire.Body, err
 	}
 	var numbers []fields.Number
 	for _, name := range cmd.Words()[1:] {
+		if name == "durable" {
+			continue
+		}
 		n, err := w.Number(c, name)
 		if err != nil {
 			return nil, err
@@ -233,7 +236,7 @@ func (w *World) numbered(cmd *Command, id do.ID, context uint32) (wire.Body, err
 	}
 	switch {
 	case cmd.Name == "unset":
-		return &wire.DeleteFields{Context: context, DO: id, Fields: numbers}, nil
+		return &wire.DeleteFields{Context: context, DO: id, Fields: numbers, Durable: cmd.Has("durable")}, nil
 	case cmd.Name == "get" && len(numbers) == 1:
 		return &wire.GetField{Context: context, DO: id, Field: numbers[0]}, nil
 	}
