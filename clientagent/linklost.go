@@ -79,11 +79,11 @@ func (s *State) loseRequests(b *wire.LinkLost) {
 // loseLatest refuses the latest sets that are not acknowledged, by their newest serials.
 func (s *State) loseLatest(b *wire.LinkLost) {
 	for _, t := range s.order {
-		for _, o := range s.heldBy(t) {
+		for _, o := range t.grips.objects() {
 			if !b.Holds(o.id) {
 				continue
 			}
-			g := t.grips[o.alias]
+			g := t.grips.get(o.alias)
 			for i := range g.in {
 				in := &g.in[i]
 				if !in.hasSerial || in.acked {

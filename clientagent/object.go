@@ -129,7 +129,7 @@ func (s *State) newObject(id do.ID, number uint32) *object {
 // grip is t's grip on o, made if there is none.
 func (s *State) grip(t *session, o *object) *grip {
 	if o.grips > 0 {
-		if g := t.grips[o.alias]; g != nil {
+		if g := t.grips.get(o.alias); g != nil {
 			return g
 		}
 	}
@@ -139,7 +139,7 @@ func (s *State) grip(t *session, o *object) *grip {
 	}
 	o.spare = nil
 	g.t, g.o, g.view = t, o, -1
-	t.grips[o.alias] = g
+	t.grips.put(o.alias, g)
 	o.grips++
 	return g
 }
@@ -152,10 +152,10 @@ func (s *State) loosen(g *grip, deleted bool) {
 	}
 	t, o := g.t, g.o
 	s.stays(g)
-	delete(t.grips, o.alias)
+	t.grips.remove(o.alias)
 	if g.told {
 		t.past.add(past{id: o.id, until: s.now + int64(s.cfg.History), alias: o.alias, deleted: deleted})
-		t.unacked = append(t.unacked, toldAlias{o.alias, t.sent})
+		t.unacked.add(toldAlias{o.alias, t.sent})
 		s.aliases.hold(o.alias)
 	}
 	o.grips--
@@ -168,13 +168,15 @@ func (s *State) untrack(o *object) {
 		return
 	}
 	delete(s.objects, o.id)
-	delete(s.asks, o.asked)
+	if o.asked != 0 {
+		delete(s.asks, o.asked)
+	}
 	s.aliases.free(o.alias, s.now+int64(s.cfg.AliasRest))
 }
 
 // pastOf is what the client had under an alias a moment ago, and has no more.
 func (t *session) pastOf(alias uint32) (past, bool) {
-	if t.grips[alias] != nil {
+	if t.grips.get(alias) != nil {
 		return past{}, false
 	}
 	return t.past.find(alias)
@@ -182,11 +184,11 @@ func (t *session) pastOf(alias uint32) (past, bool) {
 
 // hadAlias is the alias under which an object was known to the client a moment ago.
 func (t *session) hadAlias(id do.ID) (alias uint32, ok bool) {
-	for i := len(t.past.list) - 1; i >= 0; i-- {
-		if t.past.list[i].id != id {
+	for i := t.past.list.len() - 1; i >= 0; i-- {
+		if t.past.list.at(i).id != id {
 			continue
 		}
-		alias := t.past.list[i].alias
+		alias := t.past.list.at(i).alias
 		if p, ok := t.pastOf(alias); ok && p.id == id {
 			return alias, true
 		}
@@ -215,8 +217,8 @@ func (s *State) lose(t *session, id do.ID) {
 
 // forgetViews takes an ending session out of everything that it saw, owned or was told of. It hears nothing of it.
 func (s *State) forgetViews(t *session) {
-	for _, o := range s.heldBy(t) {
-		g := t.grips[o.alias]
+	for _, o := range t.grips.objects() {
+		g := t.grips.get(o.alias)
 		if g.view >= 0 {
 			s.takeView(g)
 		}
@@ -225,23 +227,14 @@ func (s *State) forgetViews(t *session) {
 			s.footing(o)
 		}
 		s.stays(g)
-		delete(t.grips, o.alias)
+		t.grips.remove(o.alias)
 		o.grips--
 		s.untrack(o)
 	}
-	for _, a := range t.unacked {
-		s.aliases.release(a.alias, s.now+int64(s.cfg.AliasRest))
+	for i := range t.unacked.len() {
+		s.aliases.release(t.unacked.at(i).alias, s.now+int64(s.cfg.AliasRest))
 	}
-	t.unacked = nil
-}
-
-// heldBy is every object that t has a grip on, by alias.
-func (s *State) heldBy(t *session) []*object {
-	held := make([]*object, 0, len(t.grips))
-	for _, a := range sortedKeys(t.grips) {
-		held = append(held, t.grips[a].o)
-	}
-	return held
+	t.unacked.drop(t.unacked.len())
 }
 
 // gripOf is t's grip on the object with that id, nil if it has none.
@@ -250,5 +243,5 @@ func (s *State) gripOf(t *session, id do.ID) *grip {
 	if o == nil {
 		return nil
 	}
-	return t.grips[o.alias]
+	return t.grips.get(o.alias)
 }

@@ -95,7 +95,7 @@ func TestHistoryIsAMap(t *testing.T) {
 					}
 				}
 			}
-			require.LessOrEqual(t, len(h.index), len(h.list), "what is forgotten is not indexed")
+			require.LessOrEqual(t, len(h.index), h.list.len(), "what is forgotten is not indexed")
 		}
 	})
 }

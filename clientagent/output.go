@@ -33,8 +33,6 @@ type output struct {
 	pending   int    // bytes flushed and not yet written, as far as is known
 	allowed   int    // of these and of out.Stream, what is no backlog
 	sent      uint64 // frames appended to the stream since the beginning
-	enters    bool   // it reads ClientEnters
-	entering  wire.EntersWriter
 	out       Out
 	latest    []latestRef // latest fields whose newest value it is owed
 	progress  int64       // when pending last went down, or was 0

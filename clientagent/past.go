@@ -13,14 +13,14 @@ type past struct {
 // history is what left a session's view a moment ago, by time (rule 105). Many leave, and few are ever referred to again:
 // they are only put into the index when somebody looks for one.
 type history struct {
-	list    []past
-	dropped int            // how many were forgotten, which is the number of list[0]
+	list    queue[past]
+	dropped int            // how many were forgotten, which is the number of the first in the list
 	index   map[uint32]int // the number of the newest of an alias, among those below indexed
 	indexed int
 }
 
 // add books what left.
-func (h *history) add(p past) { h.list = append(h.list, p) }
+func (h *history) add(p past) { h.list.add(p) }
 
 // find is the newest that had an alias, if it is not forgotten.
 func (h *history) find(alias uint32) (past, bool) {
@@ -28,26 +28,27 @@ func (h *history) find(alias uint32) (past, bool) {
 		h.index = map[uint32]int{}
 	}
 	h.indexed = max(h.indexed, h.dropped)
-	for ; h.indexed < h.dropped+len(h.list); h.indexed++ {
-		h.index[h.list[h.indexed-h.dropped].alias] = h.indexed
+	for ; h.indexed < h.dropped+h.list.len(); h.indexed++ {
+		h.index[h.list.at(h.indexed-h.dropped).alias] = h.indexed
 	}
 	n, ok := h.index[alias]
 	if !ok {
 		return past{}, false
 	}
-	return h.list[n-h.dropped], true
+	return *h.list.at(n - h.dropped), true
 }
 
 // forget forgets what left long enough ago.
 func (h *history) forget(now int64) {
 	n := 0
-	for ; n < len(h.list) && h.list[n].until <= now; n++ {
-		if number := h.dropped + n; number < h.indexed && h.index[h.list[n].alias] == number {
-			delete(h.index, h.list[n].alias)
+	for ; n < h.list.len() && h.list.at(n).until <= now; n++ {
+		if number := h.dropped + n; number < h.indexed && h.index[h.list.at(n).alias] == number {
+			delete(h.index, h.list.at(n).alias)
 		}
 	}
-	h.list, h.dropped = h.list[n:], h.dropped+n
-	if len(h.list) == 0 {
+	h.list.drop(n)
+	h.dropped += n
+	if h.list.len() == 0 {
 		*h = history{dropped: h.dropped}
 	}
 }

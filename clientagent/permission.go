@@ -56,7 +56,7 @@ func (s *State) resolve(t *session, ref wire.Ref) (target, verdict) {
 		return target{}, fault(wire.ReasonNoObject, "no UberDOG %s", id)
 	}
 	alias, _ := ref.Alias()
-	if g := t.grips[alias]; g != nil {
+	if g := t.grips.get(alias); g != nil {
 		if g.o.class == nil {
 			g.o.class = s.class(g.o.number)
 		}

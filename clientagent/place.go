@@ -108,7 +108,7 @@ func (s *State) close(t *session, seats []*seat, reason wire.LeaveReason) bool {
 	for _, st := range seats {
 		st.told = len(st.place.feed.values) // nothing more
 		for _, o := range slices.Clone(st.place.objects) {
-			if g := t.grips[o.alias]; g != nil && g.view >= 0 {
+			if g := t.grips.get(o.alias); g != nil && g.view >= 0 {
 				s.leave(g, reason)
 			}
 		}
@@ -124,7 +124,7 @@ func (s *State) close(t *session, seats []*seat, reason wire.LeaveReason) bool {
 func (s *State) closesObject(t *session, seats []*seat) bool {
 	for _, st := range seats {
 		for _, o := range st.place.objects {
-			g := t.grips[o.alias]
+			g := t.grips.get(o.alias)
 			if g != nil && g.view >= 0 && !g.owned && slices.Contains(t.objects, o.id) {
 				return true
 			}

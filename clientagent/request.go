@@ -201,7 +201,7 @@ func (s *State) answeredFields(b *wire.GetFieldsResp) {
 // refuse answers a set or move with what holds instead, as far as that is known.
 func (s *State) refuse(t *session, context, alias uint32, v verdict, f *wire.Failed) {
 	r := &wire.ClientRefused{Context: context, Alias: alias, Code: v.code, Text: v.text}
-	if g := t.grips[alias]; g != nil {
+	if g := t.grips.get(alias); g != nil {
 		r.Location = g.o.location
 	}
 	if f != nil {

@@ -35,12 +35,15 @@ type session struct {
 	gotAck uint64 // of these, acknowledged
 	ackAt  int64
 
-	grips    map[uint32]*grip // by alias
+	enters   bool              // it reads ClientEnters
+	entering wire.EntersWriter // those at the end of out.Stream
+
+	grips    grips
 	past     history
-	lost     map[do.ID]int64 // until when lost ownership or grants are excused
-	lostList []lostRight     // the same, by time
-	grants   map[do.ID]grant // what it may set beyond the keywords (rule 90)
-	unacked  []toldAlias     // leaves that it has not acknowledged, in order of their frames
+	lost     map[do.ID]int64  // until when lost ownership or grants are excused
+	lostList []lostRight      // the same, by time
+	grants   map[do.ID]grant  // what it may set beyond the keywords (rule 90)
+	unacked  queue[toldAlias] // leaves that it has not acknowledged, in order of their frames
 
 	seats   map[do.Location]*seat
 	handles []*handle            // ascending by number
@@ -78,7 +81,6 @@ func (s *State) sessionOpened(b *wire.SessionOpened) error {
 		ackAt:  s.now,
 		in:     bucket{tokens: float64(2 * s.cfg.Frames), at: s.now},
 		inByte: bucket{tokens: float64(2 * s.cfg.Bytes), at: s.now},
-		grips:  map[uint32]*grip{},
 		lost:   map[do.ID]int64{},
 		grants: map[do.ID]grant{},
 		seats:  map[do.Location]*seat{},
@@ -259,7 +261,7 @@ func (s *State) sweepSession(t *session) {
 		s.eject(t, wire.ReasonHeartbeat, "no sign of life")
 	case t.pending > 0 && s.now-t.progress > int64(s.cfg.WriteStall):
 		s.eject(t, wire.ReasonSlow, "output stalled")
-	case len(t.unacked) > s.cfg.Backlog/leastLeave:
+	case t.unacked.len() > s.cfg.Backlog/leastLeave:
 		s.eject(t, wire.ReasonSlow, "it does not acknowledge what left")
 	}
 	s.acknowledge(t, lateHeartbeat)
@@ -270,11 +272,10 @@ func (s *State) sweepSession(t *session) {
 // heartbeat takes the client's acknowledgement of frames: aliases that it knows to have left are free of it.
 func (s *State) heartbeat(t *session, frames uint64) {
 	n := 0
-	for n < len(t.unacked) && t.unacked[n].frame <= frames {
-		s.aliases.release(t.unacked[n].alias, s.now+int64(s.cfg.AliasRest))
-		n++
+	for ; n < t.unacked.len() && t.unacked.at(n).frame <= frames; n++ {
+		s.aliases.release(t.unacked.at(n).alias, s.now+int64(s.cfg.AliasRest))
 	}
-	t.unacked = t.unacked[n:]
+	t.unacked.drop(n)
 }
 
 // bucket is a token bucket: what may still come now.

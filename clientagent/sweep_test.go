@@ -154,14 +154,14 @@ func TestRule100WhoNeverAcknowledgesIsCut(t *testing.T) {
 		round()
 		step(&wire.SessionFrames{Session: u.id, Bytes: wire.AppendFrame(nil, &wire.ClientHeartbeat{Frames: u.sent})})
 	}
-	require.Empty(t, u.unacked)
+	require.Zero(t, u.unacked.len())
 	for range 3 {
 		round()
 	}
-	require.Len(t, u.unacked, 900)
+	require.Equal(t, 900, u.unacked.len())
 	require.False(t, u.ended)
 	round()
 	require.True(t, u.ended)
 	require.Equal(t, []Ejects{{wire.ReasonSlow, 1}}, s.Stats().Ejects)
-	require.Less(t, len(s.aliases.slots), 3000)
+	require.Less(t, s.aliases.slots.len(), 3000)
 }
