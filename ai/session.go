@@ -10,7 +10,7 @@ import (
 )
 
 // Session is a client's session, as an AI steers it. Its methods wait until the agent has done it, and so are called in
-// handlers. When the session has ended meanwhile they fail at their deadline: nobody listens on its channel any more.
+// handlers. When the session has ended meanwhile they fail with CodeGone.
 type Session struct {
 	r       *Repository
 	channel do.Channel

@@ -12,6 +12,7 @@
 //   - A control message has the director as its only recipient (rule 5). It takes effect at its place in the sender's
 //     order: what stands behind an AddChannels is routed with the new subscription in force.
 //   - Nothing is ever sent to the invalid channel (rule 15) or to nobody (rule 16).
+//   - A request to a session that nobody listens to is answered by the director: it has ended ([Nobody]).
 //   - When a participant goes, it is unsubscribed first, then its post-removes are routed, then it is forgotten
 //     (rule 12). Post-removes must be idempotent: with several nodes they are sent at least once (rule 11).
 //

@@ -48,7 +48,12 @@ func (p *Participant) Route(messages []wire.Message) {
 			p.director.control(p, m)
 			continue
 		}
-		p.send(m, p.member)
+		if p.send(m, p.member) {
+			continue
+		}
+		if answer, ok := Nobody(m); ok {
+			p.inbox.put(&answer, baseWeight, new(clock), nil)
+		}
 	}
 	p.flush(p.director)
 }
@@ -73,13 +78,13 @@ type sending struct {
 	count    counters
 }
 
-// send puts m into the inbox of each receiver, once (rules 1, 171).
-func (s *sending) send(m *wire.Message, sender *Member) {
+// send puts m into the inbox of each receiver, once (rules 1, 171). False: nobody listens.
+func (s *sending) send(m *wire.Message, sender *Member) bool {
 	found := s.router.receivers(m, sender)
 	s.routed++
 	if len(found) == 0 {
 		s.silent++
-		return
+		return false
 	}
 	s.copies += uint64(len(found))
 	w := weight(m)
@@ -88,6 +93,7 @@ func (s *sending) send(m *wire.Message, sender *Member) {
 			s.overflow = append(s.overflow, r)
 		}
 	}
+	return true
 }
 
 // flush ends a batch: it publishes the counts, and ends those who could not take it.

@@ -144,7 +144,12 @@ func (n *Node) accepted(p *peer, seq uint64, hello bool) bool {
 // deliver routes messages of a peer to the participants of this node, never to other nodes (rule 9).
 func (n *Node) deliver(p *peer, messages []wire.Message, in *sending) {
 	for i := range messages {
-		in.send(&messages[i], p.member)
+		if in.send(&messages[i], p.member) {
+			continue
+		}
+		if answer, ok := Nobody(&messages[i]); ok { // it left while the message was under way
+			p.member.inbox.put(&answer, baseWeight, new(clock), nil)
+		}
 	}
 	in.flush(n.director)
 }

@@ -9,6 +9,49 @@ import (
 
 // Messages to a client agent about one session; they go to the session's channel.
 
+// SessionRequest is the context of a request to a session, 0 if b is none, or if nobody waits for its answer.
+func SessionRequest(b Body) (context uint32) {
+	switch b := b.(type) {
+	case *SetState:
+		return b.Context
+	case *SetClientID:
+		return b.Context
+	case *Eject:
+		return b.Context
+	case *Drop:
+		return b.Context
+	case *GetNetworkAddress:
+		return b.Context
+	case *DeclareObject:
+		return b.Context
+	case *UndeclareObject:
+		return b.Context
+	case *AddSessionObject:
+		return b.Context
+	case *RemoveSessionObject:
+		return b.Context
+	case *SetFieldsSendable:
+		return b.Context
+	case *OpenChannel:
+		return b.Context
+	case *CloseChannel:
+		return b.Context
+	case *SessionPostRemove:
+		return b.Context
+	case *ClearSessionPostRemoves:
+		return b.Context
+	case *SessionInterest:
+		return b.Context
+	case *SessionFollow:
+		return b.Context
+	case *PermitInterest:
+		return b.Context
+	case *RemoveSessionInterest:
+		return b.Context
+	}
+	return 0
+}
+
 // SessionState is where a session stands (rules 85 to 88).
 type SessionState uint8
 

@@ -101,6 +101,9 @@ func (n *network) send(from *participant, m wire.Message) {
 	n.w.hash.Write(encoded)
 	found := slices.Clone(n.memberships(m, from))
 	n.w.observeSent(from, m)
+	if answer, ok := messagedirector.Nobody(&m); ok && len(found) == 0 {
+		n.carry(from, from, answer, nil)
+	}
 	for _, to := range found {
 		n.carry(from, to, m, encoded)
 	}

@@ -79,8 +79,7 @@ func (s *rows) put(ctx context.Context, a *account) error {
 // sessions are the client sessions of the cluster.
 type sessions struct{ r *ai.Repository }
 
-// agentTime is how long an agent has to answer. One whose client has gone never does: nobody listens on its channel any
-// more.
+// agentTime is how long an agent has to answer.
 const agentTime = 3 * time.Second
 
 func (s *sessions) address(ctx context.Context, session do.Channel) (string, error) {
