@@ -193,8 +193,7 @@ func (s *State) advance(mo *motion, out *wire.Outbox) {
 	mo.again = false
 	for ; mo.next < len(mo.moves); mo.next++ {
 		mv, before := mo.moves[mo.next], mo.moves[:mo.next]
-		s.contexts++
-		mo.context = s.contexts
+		mo.context = s.newContext()
 		p := &wire.Probe{
 			Context: mo.context, Asker: s.self, Mover: mv.id, Lead: lead(mo.moves), At: mv.parent,
 			Arrival: true, Leaf: len(before) == 0 && s.leaf(mv.id),

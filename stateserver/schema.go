@@ -16,8 +16,7 @@ func (s *State) askSchema(out *wire.Outbox) {
 	if s.cfg.NoDatabase {
 		return
 	}
-	s.contexts++
-	s.asked, s.askedAt = s.contexts, s.now
+	s.asked, s.askedAt = s.newContext(), s.now
 	out.SendTo(database, s.self, &wire.SchemaGet{Context: s.asked})
 }
 

@@ -60,10 +60,18 @@ type dbRequest struct {
 
 // ask notes a request to the database and gives it its context.
 func (s *State) ask(r *dbRequest) uint32 {
-	s.contexts++
+	context := s.newContext()
 	r.at = s.now
-	s.requests[s.contexts] = r
-	s.sent = append(s.sent, s.contexts)
+	s.requests[context] = r
+	s.sent = append(s.sent, context)
+	return context
+}
+
+// newContext is never 0, which is that of a question without an answer, and of a writer that has nothing on its way.
+func (s *State) newContext() uint32 {
+	if s.contexts++; s.contexts == 0 {
+		s.contexts = 1
+	}
 	return s.contexts
 }
 

@@ -2,6 +2,7 @@ package stateserver
 
 import (
 	"bytes"
+	"math"
 	"testing"
 	"time"
 
@@ -44,6 +45,7 @@ func TestWritesArrive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, err := New(Config{Instance: do.WellKnown(1), Partitions: []do.Partition{1}, Epoch: 1, Schema: schema})
 		require.NoError(t, err)
+		s.contexts = math.MaxUint32 - rapid.Uint32Range(0, 8).Draw(t, "contexts left") // the numbers begin anew on the way
 		id := do.NewID(1, 1, 1)
 		d := &disk{row: 3, fields: fieldsOf(avatar.FieldByName("Name"), `"Flippy"`)}
 		now := time.Duration(0)
