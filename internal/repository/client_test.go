@@ -412,6 +412,24 @@ func TestRule162InterestCompletions(t *testing.T) {
 	require.ErrorIs(t, h.Remove(), ErrClosed)
 	require.Empty(t, x.c.Handles())
 
+	// There is an end of the numbers, which is said.
+	for range serverHandle - 1 {
+		h, err = x.c.AddInterest(street, 20)
+		require.NoError(t, err)
+	}
+	_, err = x.c.AddInterest(street, 20)
+	require.ErrorIs(t, err, wire.CodeOverload)
+	require.NoError(t, h.Remove())
+	for _, f := range x.sent() {
+		if remove, ok := f.(*wire.ClientRemoveInterest); ok {
+			x.feed(&wire.ClientInterestDone{Context: remove.Context, Handle: remove.Handle})
+		}
+	}
+	_, err = x.c.AddInterest(street, 20)
+	require.NoError(t, err)
+	clear(x.c.handles)
+	x.sent()
+
 	// rules 96, 123: what the server opens and closes is only booked.
 	x.feed(&wire.ClientInterestOpened{Handle: serverHandle | 1, Parent: street, Zones: []do.Zone{5}}, &wire.ClientInterestDone{Handle: serverHandle | 1})
 	s := x.c.Handles()[0]

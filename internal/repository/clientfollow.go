@@ -27,8 +27,10 @@ func (c *Client) Follow(x *do.Object, outer int) (*Handle, error) {
 	case outer < 0 || outer > 255:
 		return nil, fmt.Errorf("repository: follow %s: outer is %d, allowed is 0 to 255", o.id, outer)
 	}
-	h := &Handle{c: c, id: c.freeHandle()}
-	c.handles[h.id] = h
+	h, err := c.newHandle()
+	if err != nil {
+		return nil, err
+	}
 	c.frame(&wire.ClientFollow{Context: h.operate(false), Handle: h.id, Ref: c.ref(o), Outer: uint8(outer)})
 	return h, nil
 }

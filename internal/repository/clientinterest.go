@@ -51,20 +51,25 @@ func (c *Client) AddInterest(parent do.ID, zones ...do.Zone) (*Handle, error) {
 	if c.failure != nil {
 		return nil, c.failure
 	}
-	h := &Handle{c: c, id: c.freeHandle()}
-	c.handles[h.id] = h
+	h, err := c.newHandle()
+	if err != nil {
+		return nil, err
+	}
 	h.open(parent, zones)
 	return h, nil
 }
 
-// freeHandle gives a handle that is not in use.
-func (c *Client) freeHandle() uint16 {
-	for {
+// newHandle makes an interest with a number that is not in use.
+func (c *Client) newHandle() (*Handle, error) {
+	for range serverHandle {
 		c.handle = (c.handle + 1) & (serverHandle - 1)
 		if c.handle != 0 && c.handles[c.handle] == nil {
-			return c.handle
+			h := &Handle{c: c, id: c.handle}
+			c.handles[h.id] = h
+			return h, nil
 		}
 	}
+	return nil, fmt.Errorf("repository: open an interest: %w: no handle is free; Remove those that are not needed", &wire.Error{Code: wire.CodeOverload})
 }
 
 func (h *Handle) open(parent do.ID, zones []do.Zone) {
