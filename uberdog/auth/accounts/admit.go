@@ -44,9 +44,8 @@ func (p *Sessions) UnmarshalText(b []byte) error {
 
 // admit lets a session in to an account, as the policy says.
 func (s *service) admit(ctx context.Context, a *account, from comer) (auth.Identity, error) {
-	if a.identity().Has(auth.RoleBanned) {
-		s.counts.denied.Add(1)
-		return auth.Identity{}, refused(wire.CodeDenied, "this account is banned")
+	if err := s.notBanned(a); err != nil {
+		return auth.Identity{}, err
 	}
 	if err := s.turns.take(ctx, a.id); err != nil {
 		return auth.Identity{}, fmt.Errorf("accounts: admit %s: %w", a.name, err)
@@ -54,7 +53,7 @@ func (s *service) admit(ctx context.Context, a *account, from comer) (auth.Ident
 	defer s.turns.give(a.id)
 	var err error
 	if s.cfg.Sessions == AllowMany {
-		err = s.gate.bind(ctx, from.session, a.id)
+		err = s.admitBeside(ctx, a, from.session)
 	} else {
 		err = s.admitOne(ctx, a, from.session)
 	}
@@ -63,6 +62,32 @@ func (s *service) admit(ctx context.Context, a *account, from comer) (auth.Ident
 	}
 	s.counts.admitted.Add(1)
 	return a.identity(), nil
+}
+
+// notBanned refuses who is, as the account was read.
+func (s *service) notBanned(a *account) error {
+	if !a.identity().Has(auth.RoleBanned) {
+		return nil
+	}
+	s.counts.denied.Add(1)
+	return refused(wire.CodeDenied, "this account is banned")
+}
+
+// admitBeside binds the session, whatever others the account has. One that was banned since it was read is out again: a
+// kick that comes later finds it bound.
+func (s *service) admitBeside(ctx context.Context, a *account, session do.Channel) error {
+	if err := s.gate.bind(ctx, session, a.id); err != nil {
+		return err
+	}
+	now, err := s.store.byID(ctx, a.id)
+	if err == nil {
+		*a = *now
+		err = s.notBanned(a)
+	}
+	if err != nil {
+		return errors.Join(err, s.gate.kick(session, wire.ReasonKicked, ""))
+	}
+	return nil
 }
 
 // admitOne makes the session the account's only one. The account's row says which session that is, and changes only by
@@ -79,6 +104,9 @@ func (s *service) admitOne(ctx context.Context, a *account, session do.Channel) 
 	}
 	var before do.ID
 	err := s.update(ctx, a, func() error {
+		if err := s.notBanned(a); err != nil { // since it was read; a kick that comes later finds the holder
+			return err
+		}
 		before = a.holder
 		if s.cfg.Sessions == RefuseNew && !before.IsZero() && before != session.ID && s.gate.alive(ctx, do.Session(before)) {
 			s.counts.refusedNew.Add(1)

@@ -70,6 +70,9 @@ func (s *service) bring(ctx context.Context, session do.Channel, p ai.Place, end
 			break
 		}
 		if !errors.Is(err, wire.CodeActive) {
+			if unanswered(err) {
+				s.dismiss(ctx, session, []ai.Place{p})
+			}
 			return err
 		}
 		if !s.now().Before(end) {
@@ -84,6 +87,12 @@ func (s *service) bring(ctx context.Context, session do.Channel, p ai.Place, end
 		s.dismiss(ctx, session, []ai.Place{p})
 	}
 	return err
+}
+
+// unanswered reports whether an error leaves open whether an object was brought to life.
+func unanswered(err error) bool {
+	return errors.Is(err, ai.ErrUnanswered) || errors.Is(err, wire.CodeUnknown) || errors.Is(err, wire.CodeLinkLost) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // dismiss takes back what was brought for a login that fails; the session goes on. The login's time may be over.

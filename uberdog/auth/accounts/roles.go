@@ -82,7 +82,8 @@ func (s *service) setRoles(ctx context.Context, c auth.RoleChange) (auth.Identit
 	return a.identity(), nil
 }
 
-// kick ends the sessions of an account. Admins are for admins to kick.
+// kick ends the sessions of an account, also one that it was given to and that is not bound yet. Admins are for admins to
+// kick.
 func (s *service) kick(ctx context.Context, k auth.KickRequest) (auth.Identity, error) {
 	by, err := s.asBoss(ctx, auth.RoleModerator, auth.RoleAdmin)
 	if err != nil {
@@ -96,5 +97,9 @@ func (s *service) kick(ctx context.Context, k auth.KickRequest) (auth.Identity, 
 		return auth.Identity{}, refused(wire.CodeDenied, "an admin is for admins to kick")
 	}
 	s.log.Info("accounts: kick", "do", a.id, "name", a.name, "by", by.Name)
-	return a.identity(), s.gate.kick(do.Account(a.id), wire.ReasonKicked, k.Text)
+	err = s.gate.kick(do.Account(a.id), wire.ReasonKicked, k.Text)
+	if err == nil && !a.holder.IsZero() {
+		err = s.gate.kick(do.Session(a.holder), wire.ReasonKicked, k.Text)
+	}
+	return a.identity(), err
 }

@@ -288,12 +288,14 @@ func (s *service) hash(ctx context.Context, session do.Channel, password string,
 		made, err = s.hasher.make(password)
 		return err
 	})
-	*into = made
+	if err == nil { // else it may still be made
+		*into = made
+	}
 	return err
 }
 
 // check compares a password beside the loop; a nil account has none, and takes as long.
-func (s *service) check(ctx context.Context, session do.Channel, a *account, password string) (v verdict, err error) {
+func (s *service) check(ctx context.Context, session do.Channel, a *account, password string) (verdict, error) {
 	stored := ""
 	if a != nil {
 		stored = a.hash
@@ -302,11 +304,15 @@ func (s *service) check(ctx context.Context, session do.Channel, a *account, pas
 	if err != nil {
 		return verdict{}, fmt.Errorf("accounts: account %s: %w", a.id, err)
 	}
+	var v verdict
 	err = s.inTurn(ctx, s.hashing, session, s.hasher.need(want), "check a password", func() (err error) {
 		v, err = s.hasher.check(want, password)
 		return err
 	})
-	return v, err
+	if err != nil { // it may still be looked at
+		return verdict{}, err
+	}
+	return v, nil
 }
 
 // inTurn runs fn beside the loop when its turn has come. Who has to wait is told so, and who would have to wait for too

@@ -78,19 +78,20 @@ func (m *memory) put(_ context.Context, a *account) error {
 // world is a service with everything around it written down.
 type world struct {
 	*service
-	t       *testing.T
-	rows    *memory
-	who     uberdog.Caller
-	at      time.Time
-	failed  error               // of bind
-	dead    map[do.Channel]bool // sessions that are gone
-	from    string              // address
-	offered int                 // how often something was done beside the loop
-	places  []auth.Place        // what those who wait were told
-	binding func()              // runs before each bind
-	living  map[do.ID]int       // stored objects that live, and how many looks more
-	tieing  error
-	slept   time.Duration
+	t          *testing.T
+	rows       *memory
+	who        uberdog.Caller
+	at         time.Time
+	failed     error               // of bind
+	dead       map[do.Channel]bool // sessions that are gone
+	from       string              // address
+	offered    int                 // how often something was done beside the loop
+	places     []auth.Place        // what those who wait were told
+	binding    func()              // runs before each bind
+	living     map[do.ID]int       // stored objects that live, and how many looks more
+	tieing     error
+	activating error // after it was done, or not
+	slept      time.Duration
 }
 
 func (w *world) activate(_ context.Context, p ai.Place) error {
@@ -104,6 +105,9 @@ func (w *world) activate(_ context.Context, p ai.Place) error {
 		w.living = map[do.ID]int{}
 	}
 	w.living[p.ID] = 0
+	if w.activating != nil {
+		return w.activating
+	}
 	w.rows.log = append(w.rows.log, "activate "+p.ID.String()+" at "+p.At.String()+" for "+p.Owner.String())
 	return nil
 }
