@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -175,12 +176,18 @@ func (a *actor) moveSomething() {
 	if x == nil {
 		return
 	}
+	if a.w.chance(40) {
+		x = cmp.Or(a.carrier(), x)
+	}
 	to := a.w.somewhere()
 	if v, ok := x.(*avatarAI); ok && a.w.chance(30) {
 		v.HP = int16(a.w.rand.IntN(101))
 	}
-	if a.w.chance(20) {
+	switch n := a.w.rand.IntN(100); {
+	case n < 20:
 		to = do.Location{Parent: object(x).Location().Parent, Zone: do.Zone(a.w.rand.IntN(zones))}
+	case n < 45:
+		to = a.w.atSea()
 	}
 	a.attempt("move", object(x).Move(to))
 }

@@ -115,6 +115,42 @@ func (w *world) followedBelow(parent do.ID) (list []do.ID) {
 	return list
 }
 
+// carrier draws an object that the AI runs and that carries what somebody follows with what is around it, nil if there is
+// none.
+func (a *actor) carrier() any {
+	list := slices.DeleteFunc(a.mine(), func(x any) bool { return !a.w.carries(object(x).ID()) })
+	if len(list) == 0 {
+		return nil
+	}
+	return pick(a.w, list)
+}
+
+// atSea draws one of a few zones of which a client hears only by what it follows: an agent learns late where something is
+// that went from one of them to another.
+func (w *world) atSea() do.Location {
+	return do.Location{Parent: do.WellKnown(10), Zone: 40 + do.Zone(w.rand.IntN(4))}
+}
+
+// carries reports whether an object is among the parents above something around which some handle looks.
+func (w *world) carries(id do.ID) bool {
+	for _, c := range w.clients {
+		for _, h := range c.handles {
+			f, ok := c.follows[h]
+			if !ok || h.Closed() {
+				continue
+			}
+			at := w.told.at(f.id)
+			for n := 0; n < f.outer && !at.IsZero(); n++ {
+				if at.Parent == id {
+					return true
+				}
+				at = w.told.at(at.Parent)
+			}
+		}
+	}
+	return false
+}
+
 func (w *world) isFollowed(id do.ID) bool {
 	return slices.ContainsFunc(w.clients, func(c *actor) bool {
 		return slices.ContainsFunc(c.handles, func(h *repository.Handle) bool { return c.follows[h].id == id && !h.Closed() })

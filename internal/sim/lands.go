@@ -311,10 +311,13 @@ func (s *steady) land(parent do.ID) land {
 }
 
 // maySee reports whether some way of what was lately shows a location to who follows an object.
-func (c *chronicle) maySee(id do.ID, l do.Location) bool {
-	for _, at := range c.latelyAt(id) {
+func (c *chronicle) maySee(f followed, l do.Location) bool {
+	for _, at := range c.latelyAt(f.id) {
 		if at.IsZero() {
 			continue
+		}
+		if c.mayBeAround(at.Parent, f.outer, l) {
+			return true
 		}
 		for _, here := range c.lately(at.Parent) {
 			if at.Parent == l.Parent && here.near(at.Zone, l.Zone) {
@@ -328,6 +331,13 @@ func (c *chronicle) maySee(id do.ID, l do.Location) bool {
 		}
 	}
 	return false
+}
+
+// mayBeAround reports whether a location may be near to where a parent is, or so many above it.
+func (c *chronicle) mayBeAround(parent do.ID, outer int, l do.Location) bool {
+	return outer > 0 && slices.ContainsFunc(c.latelyAt(parent), func(at do.Location) bool {
+		return !at.IsZero() && (c.mayBeNear(at, l) || c.mayBeAround(at.Parent, outer-1, l))
+	})
 }
 
 func (c *chronicle) mayBeNear(stand, l do.Location) bool {

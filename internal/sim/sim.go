@@ -79,6 +79,8 @@ type Counters struct {
 	DatabaseAway         int
 	DatabaseRefuses      int // times in which it took no writes
 	Followed             int // handles that follow an object
+	OuterOpened          int // of these, around parents above, whose DONE was judged
+	OuterSeen            int // objects that entered because they are around a parent above
 	CellsCrossed         int // by objects that are followed, on a grid
 	GridsChanged         int // while somebody followed over them
 	EdgesChanged         int
@@ -146,6 +148,8 @@ func (c *Counters) Table() []Count {
 		{"failures of the database", c.DatabaseAway, true},
 		{"times without writes", c.DatabaseRefuses, true},
 		{"handles that follow", c.Followed, true},
+		{"outer follows judged on the way", c.OuterOpened, true},
+		{"objects seen around parents above", c.OuterSeen, true},
 		{"cells crossed while followed", c.CellsCrossed, true},
 		{"grids changed while followed over", c.GridsChanged, true},
 		{"edges changed while followed over", c.EdgesChanged, true},
@@ -220,6 +224,8 @@ func (c *Counters) Add(o Counters) {
 	c.DatabaseAway += o.DatabaseAway
 	c.DatabaseRefuses += o.DatabaseRefuses
 	c.Followed += o.Followed
+	c.OuterOpened += o.OuterOpened
+	c.OuterSeen += o.OuterSeen
 	c.CellsCrossed += o.CellsCrossed
 	c.GridsChanged += o.GridsChanged
 	c.EdgesChanged += o.EdgesChanged

@@ -17,8 +17,6 @@ type view struct {
 	waits   map[wait]int // requests without their answer
 	order   []wait
 	adds    map[uint32]added          // interests that are being opened, by context
-	asks    map[do.Location]bool      // everything that it ever opened an interest in
-	follows []follows                 // everything that it ever followed
 	open    map[uint16]uint32         // of each handle that is open, the context of what opened it as it is
 	autos   map[uint16]added          // the same of those that the cluster opened
 	meant   map[string]map[do.ID]bool // objects that the client meant by each set of fields that it sent
@@ -44,12 +42,6 @@ func (a *added) covers(w *world, l do.Location) (ok bool, moved int64) {
 	return ok, s.moved
 }
 
-// follows is a wish to follow.
-type follows struct {
-	followed
-	context uint32
-}
-
 // wants notes a wish to follow.
 func (v *view) wants(f *wire.ClientFollow) {
 	alias, _ := f.Ref.Alias()
@@ -59,7 +51,6 @@ func (v *view) wants(f *wire.ClientFollow) {
 			v.adds = map[uint32]added{}
 		}
 		v.adds[f.Context] = added{at: v.c.w.now, handle: f.Handle, follow: x}
-		v.follows = append(v.follows, follows{x, f.Context})
 	}
 }
 
@@ -110,12 +101,6 @@ func (v *view) asked(b []byte) {
 				v.adds = map[uint32]added{}
 			}
 			v.adds[f.Context] = added{at: w.now, handle: f.Handle, parent: f.Parent, zones: f.Zones}
-			if v.asks == nil {
-				v.asks = map[do.Location]bool{}
-			}
-			for _, z := range f.Zones {
-				v.asks[do.Location{Parent: f.Parent, Zone: z}] = true
-			}
 		case *wire.ClientRemoveInterest:
 			v.book("interest", f.Context, 1)
 			if v.adds == nil {
@@ -257,11 +242,8 @@ func (v *view) frame(f wire.Frame) {
 	case *wire.ClientInterestDone:
 		v.book("interest", f.Context, -1)
 		v.holds(f)
-		if f.Code == wire.CodeOK {
-			v.opened(f.Context)
-			if !v.adds[f.Context].follow.id.IsZero() {
-				v.c.w.count.Followed++
-			}
+		if f.Code == wire.CodeOK && !v.adds[f.Context].follow.id.IsZero() {
+			v.c.w.count.Followed++
 		}
 	}
 }
@@ -301,33 +283,6 @@ func (v *view) mirror(f *wire.ClientInterestOpened) {
 // refused reports whether an operation on an interest had no effect.
 func refused(c wire.Code) bool {
 	return c == wire.CodeDenied || c == wire.CodeGone || c == wire.CodeOverload
-}
-
-// arriving is how long what entered may be under way to an agent: of zones that a client covers already, a DONE says
-// nothing about that.
-const arriving = 200 * ms
-
-// opened checks that a DONE did not come too early: what has been in the zones all the time since they were asked for,
-// and a while before, is in view. Where messages were lost nothing can be said; nor of what is around parents above: an
-// agent first looks where it knew them last.
-func (v *view) opened(context uint32) {
-	a, ok := v.adds[context]
-	w := v.c.w
-	if !ok || a.removed || a.follow.outer > 0 || w.count.LinksLost+w.count.StatesDied > 0 {
-		return
-	}
-	for _, id := range slices.Concat(w.ids, w.posts) {
-		p, ok := w.watch.present[id]
-		if !ok || p.since >= a.at-arriving {
-			continue
-		}
-		if covered, moved := a.covers(w, p.at); !covered || moved >= a.at-arriving {
-			continue
-		}
-		if alias := v.aliases[v.aliasOf(id)]; alias == nil || !alias.seen && !alias.owned {
-			w.problem("%s was told that interest %d is open, and does not see %s", v.c.who.name, context, w.nameOf(id))
-		}
-	}
 }
 
 // enters notes that an alias means an object from now on; it may not mean another one.

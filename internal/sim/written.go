@@ -15,14 +15,17 @@ type written struct {
 	owned   map[do.ID]bool
 	seen    map[do.ID]bool
 	had     map[do.ID]bool        // everything that it ever saw, owned or was told of
-	autos   map[do.Location]bool  // everything that opened by itself
+	autos   map[uint16]added      // what is open by itself, by handle
+	open    map[uint16]uint32     // of each handle, the context of what opened it as it is
+	over    map[uint32]int64      // by context: since when an interest is not open any more, or was not opened
+	closed  map[do.Location]int64 // the same of what was open by itself
 	heading map[do.ID]do.Location // where the last move that was passed on led
 }
 
 func newWritten(c *conn) written {
 	return written{
-		c: c, aliases: map[uint32]do.ID{}, owned: map[do.ID]bool{}, seen: map[do.ID]bool{}, had: map[do.ID]bool{}, autos: map[do.Location]bool{},
-		heading: map[do.ID]do.Location{},
+		c: c, aliases: map[uint32]do.ID{}, owned: map[do.ID]bool{}, seen: map[do.ID]bool{}, had: map[do.ID]bool{}, autos: map[uint16]added{},
+		open: map[uint16]uint32{}, over: map[uint32]int64{}, closed: map[do.Location]int64{}, heading: map[do.ID]do.Location{},
 	}
 }
 
@@ -71,27 +74,79 @@ func (v *written) frame(f wire.Frame) {
 	}
 }
 
-// entered checks that the client has asked to see what is there, or that it is around what it follows or just followed. For
-// a moment it may be around where a parent above was.
-// Where messages were lost an agent may go by what long ago was.
+// entered checks that an interest of the client's covers what is there, or did a moment ago: its zones, or what is around that
+// which it follows, or around a parent above that; or that it is open by itself. Where messages were lost an agent may go by
+// what long ago was.
 func (v *written) entered(f *wire.ClientEnter) {
 	w := v.c.w
-	if w.count.LinksLost+w.count.StatesDied > 0 || v.c.view.asks[f.Location] || v.autos[f.Location] ||
-		slices.ContainsFunc(v.c.view.follows, func(x follows) bool { return x.outer > 0 || w.told.maySee(x.id, f.Location) }) {
+	l := f.Location
+	if w.count.LinksLost+w.count.StatesDied > 0 || v.opens(l) || v.covered(func(a *added) bool {
+		return a.parent == l.Parent && slices.Contains(a.zones, l.Zone) || w.told.maySee(followed{id: a.follow.id}, l)
+	}) {
+		return
+	}
+	if v.covered(func(a *added) bool { return w.told.maySee(a.follow, l) }) {
+		w.count.OuterSeen++
 		return
 	}
 	p := wire.Printer{Names: w.trace.names}
-	w.problem("%s sees %s at %s, which no interest of its covers", v.c.who.name, w.nameOf(f.DO), p.Channel(do.At(f.Location)))
+	w.problem("%s sees %s at %s, which no interest of its covers", v.c.who.name, w.nameOf(f.DO), p.Channel(do.At(l)))
+}
+
+// covered reports whether something holds of an interest that is open, or was a moment ago.
+func (v *written) covered(holds func(*added) bool) bool {
+	for context, a := range v.c.view.adds { // in any order: it says yes or no
+		if over, ok := v.over[context]; !a.removed && (!ok || over >= v.c.w.now-late) && holds(&a) {
+			return true
+		}
+	}
+	return false
+}
+
+// opens reports whether a location is open by itself, or was a moment ago.
+func (v *written) opens(l do.Location) bool {
+	for _, a := range v.autos { // in any order
+		if a.parent == l.Parent && slices.Contains(a.zones, l.Zone) {
+			return true
+		}
+	}
+	over, ok := v.closed[l]
+	return ok && over >= v.c.w.now-late
+}
+
+// holds notes what a handle is now. One that was refused is as it was before.
+func (v *written) holds(f *wire.ClientInterestDone, a *added) {
+	if a.removed || f.Code == wire.CodeClosed || refused(f.Code) {
+		v.over[f.Context] = v.c.w.now
+	}
+	if refused(f.Code) {
+		return
+	}
+	v.closes(f.Handle)
+	if !a.removed && f.Code != wire.CodeClosed {
+		v.open[f.Handle] = f.Context
+	}
+}
+
+// closes notes that a handle is not open any more as it was.
+func (v *written) closes(handle uint16) {
+	if context, ok := v.open[handle]; ok {
+		v.over[context] = v.c.w.now
+		delete(v.open, handle)
+	}
+	a := v.autos[handle]
+	for _, z := range a.zones {
+		v.closed[do.Location{Parent: a.parent, Zone: z}] = v.c.w.now
+	}
+	delete(v.autos, handle)
 }
 
 // opened checks that what opens by itself is below something in view, as that says or just said.
 func (v *written) opened(f *wire.ClientInterestOpened) {
-	if f.Closed {
+	if v.closes(f.Handle); f.Closed {
 		return
 	}
-	for _, z := range f.Zones {
-		v.autos[do.Location{Parent: f.Parent, Zone: z}] = true
-	}
+	v.autos[f.Handle] = added{parent: f.Parent, zones: f.Zones}
 	w := v.c.w
 	if w.count.LinksLost+w.count.StatesDied > 0 {
 		return
@@ -105,11 +160,47 @@ func (v *written) opened(f *wire.ClientInterestOpened) {
 // done looks at an interest that was opened or refused.
 func (v *written) done(f *wire.ClientInterestDone) {
 	a, ok := v.c.view.adds[f.Context]
+	if !ok {
+		return
+	}
+	if v.holds(f, &a); a.removed {
+		return
+	}
+	if f.Code == wire.CodeOK {
+		v.complete(f.Context, &a)
+	}
 	switch {
-	case !ok || a.removed || !a.follow.id.IsZero():
+	case !a.follow.id.IsZero():
 	case f.Code == wire.CodeOK:
 		v.judgeOpened(&a)
 	case f.Code == wire.CodeDenied:
 		v.judgeDenied(&a)
+	}
+}
+
+// arriving is how long what entered may be under way to an agent: of zones that a client covers already, a DONE says
+// nothing about that.
+const arriving = 200 * ms
+
+// complete checks that a DONE did not come too early: what has been in the zones all the time for a while is in view, also
+// where that which a handle follows, or a parent of it, moved while the handle was being opened. Where messages were lost
+// nothing can be said.
+func (v *written) complete(context uint32, a *added) {
+	w := v.c.w
+	if w.count.LinksLost+w.count.StatesDied > 0 {
+		return
+	}
+	before := w.now - arriving
+	if above := w.told.at(w.told.at(a.follow.id).Parent); a.follow.outer > 0 && !above.IsZero() {
+		w.count.OuterOpened++
+	}
+	for _, id := range slices.Concat(w.ids, w.posts) {
+		p, ok := w.watch.present[id]
+		if !ok || p.since >= before || v.seen[id] || v.owned[id] {
+			continue
+		}
+		if covered, moved := a.covers(w, p.at); covered && moved < before {
+			w.problem("%s is told that interest %d is open, and does not see %s", v.c.who.name, context, w.nameOf(id))
+		}
 	}
 }
