@@ -15,8 +15,8 @@ type follower struct {
 	outer int
 	locs  []do.Location // what it covers now, ascending
 	uses  []*ground     // what decides that
-	await bool          // the operation still waits for a ground
-	until int64         // when it stops to wait
+	await bool          // the operation waits for a ground
+	until int64         // when the operation has taken too long, whatever it waits for
 
 	toldParent do.ID // whose grid the client was told last
 	toldGrid   []byte
@@ -86,7 +86,6 @@ func (s *State) follow(op *operation, number uint16, id do.ID, outer int) {
 	op.waits = 1 // for the grounds
 	s.stats.InterestsOpened++
 	t.follows = true
-	s.outer = s.outer || outer > 0
 	s.reach(t, h)
 }
 
@@ -104,19 +103,21 @@ func (s *State) unfollow(h *handle) {
 }
 
 // reach brings what a handle covers to what it is to cover: what is not wanted any more closes first, only the
-// difference is asked for (rule 118). DONE of its operation waits until all grounds are known, and all is loaded.
+// difference is asked for (rule 118). DONE of its operation waits until all grounds are known, and all that is to be
+// covered then is loaded, however often that changed meanwhile.
 func (s *State) reach(t *session, h *handle) {
 	f := h.follow
 	o := s.objects[f.id]
 	if o == nil {
 		return // it is about to end
 	}
-	wanted, known := s.around(f, o)
+	wanted, sure := s.around(f, o)
 	s.tellGround(t, f, o.location.Parent)
 	op := h.op
 	if op == nil {
 		op = &operation{t: t, h: h, answered: true}
 	}
+	op.waits++ // what closes may be all that it waited for
 	old := f.locs
 	if !slices.Equal(old, wanted) {
 		if !s.releaseSeats(t, old, wanted) {
@@ -125,31 +126,30 @@ func (s *State) reach(t *session, h *handle) {
 		f.locs = wanted
 		s.cover(op, old, wanted)
 	}
-	if f.await && known {
-		f.await = false
-		s.unwait(op, 0, "")
+	if f.await == sure {
+		if f.await = !sure; sure {
+			op.waits--
+		} else {
+			op.waits++
+		}
+	}
+	if op.waits--; op.waits == 0 {
+		s.finish(op, 0, "")
 	}
 }
 
-// unwait ends one of the things that an operation waits for.
-func (s *State) unwait(op *operation, code wire.Code, text string) {
-	op.waits--
-	if code != 0 || op.waits == 0 {
-		s.finish(op, code, text)
-	}
-}
-
-// around is what a follower covers, ascending, and whether that is sure: each ground that decides it is known.
-func (s *State) around(f *follower, o *object) (locs []do.Location, known bool) {
+// around is what a follower covers, ascending, and whether that is sure: each ground that decides it is. The place of a
+// parent above leads to the next one: each is asked when the one below it has answered.
+func (s *State) around(f *follower, o *object) (locs []do.Location, sure bool) {
 	old := f.uses
-	f.uses, known = nil, true
+	f.uses, sure = nil, true
 	use := func(parent do.ID) *ground {
 		if i := slices.IndexFunc(f.uses, func(g *ground) bool { return g.parent == parent }); i >= 0 {
 			return f.uses[i]
 		}
 		g := s.useGround(parent)
 		f.uses = append(f.uses, g)
-		known = known && g.known
+		sure = sure && g.sure()
 		return g
 	}
 	if l := o.location; !l.IsZero() {
@@ -172,7 +172,12 @@ func (s *State) around(f *follower, o *object) (locs []do.Location, known bool) 
 		s.releaseGround(g)
 	}
 	slices.SortFunc(locs, do.Location.Compare)
-	return slices.Compact(locs), known
+	return slices.Compact(locs), sure
+}
+
+// stale reports whether a ground that decides what the follower covers has news.
+func (f *follower) stale(seq uint64) bool {
+	return slices.ContainsFunc(f.uses, func(g *ground) bool { return g.news == seq })
 }
 
 // tellGround tells the client the grid that its object is on, once, and again when it changes.
@@ -220,9 +225,11 @@ func (s *State) settleFollows() {
 	}
 	s.regrounded = false
 	for _, t := range slices.Clone(s.order) {
-		for _, h := range slices.Clone(t.handles) {
-			if h.follow != nil {
-				s.lookAgain(t, h)
+		if t.follows {
+			for _, h := range slices.Clone(t.handles) {
+				if h.follow != nil && h.follow.stale(s.seq) && !t.ended {
+					s.lookAgain(t, h)
+				}
 			}
 		}
 		s.resume(t)
@@ -237,18 +244,22 @@ func (s *State) lookAgain(t *session, h *handle) {
 	s.reach(t, h)
 }
 
-// sweepFollows answers operations whose grounds do not come: their States are dead.
+// sweepFollows answers operations that took too long: a State is dead, of a parent or of what is there; or what they follow
+// goes to places that are not loaded yet again and again.
 func (s *State) sweepFollows(t *session) {
 	if !t.follows {
 		return
 	}
 	for _, h := range t.handles {
-		if f := h.follow; f != nil && f.await && s.now >= f.until {
-			f.await = false
-			if h.op != nil {
-				s.unwait(h.op, wire.CodeTimeout, fmt.Sprintf("the shard of a parent of %s did not answer", f.id))
-			}
+		f := h.follow
+		if f == nil || h.op == nil || s.now < f.until {
+			continue
 		}
+		text := "not all shards answered"
+		if f.await {
+			text = fmt.Sprintf("the shard of a parent of %s did not answer", f.id)
+		}
+		s.finish(h.op, wire.CodeTimeout, text)
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 	"github.com/otpd/otpd/wire"
 )
 
-// ground is what a parent declares of the zones below it: its grid, its edges, and what clients may open. The agent
-// knows it while somebody uses it: it hears of changes on the channel of the parent's children.
+// ground is what a parent declares of the zones below it, its grid, its edges, and what clients may open; and where the
+// parent is. The agent knows it while somebody uses it: it hears of changes, and of moves, on the channel of the parent's
+// children, to which it listens before it asks. So what it knows was so when the parent's State sent it, whoever asks.
 type ground struct {
 	parent do.ID
 	users  int    // handles that follow, owned objects, and held sessions
@@ -18,6 +19,7 @@ type ground struct {
 	failed bool   // it was asked and did not answer in time
 	asked  uint32 // the context of the question, 0: none is open
 	until  int64  // when the question has failed, or is asked again
+	news   uint64 // the Step in which it came to be known, changed, or was asked for
 
 	version do.Version
 	class   *do.Class
@@ -62,19 +64,45 @@ func (s *State) releaseGround(g *ground) {
 	}
 }
 
-// askGround asks for the parent as it is now. What is known holds until the answer comes.
+// askGround asks for the parent as it is now. What is known holds until the answer comes, but no DONE is built on it.
 func (s *State) askGround(g *ground) {
-	delete(s.groundAsks, g.asked)
+	s.unaskGround(g)
 	g.asked = s.context()
 	s.groundAsks[g.asked] = g
 	g.until = s.now + int64(s.cfg.OpeningTimeout)
-	s.out.SendTo(do.ObjectChannel(g.parent), s.self, &wire.AskEntries{Context: g.asked, Asker: s.self, DOs: []do.ID{g.parent}})
+	s.out.SendTo(do.ObjectChannel(g.parent), s.self, &wire.AskEntries{
+		Context: g.asked, Asker: s.self, DOs: []do.ID{g.parent}, Watch: true,
+	})
+	if g.known {
+		s.tellOf(g)
+	}
+}
+
+// unaskGround forgets an open question.
+func (s *State) unaskGround(g *ground) {
+	delete(s.groundAsks, g.asked)
+	g.asked = 0
+}
+
+// askAfter asks again after something that the parent's State said. An open question is answered behind that.
+func (s *State) askAfter(g *ground) {
+	if g.known && g.asked == 0 {
+		s.askGround(g)
+	}
+}
+
+// sure reports whether the ground is known, and nothing that it was asked for may be missing.
+func (g *ground) sure() bool { return g.known && g.asked == 0 }
+
+// tellOf has those who follow over the ground look again at the end of the Step.
+func (s *State) tellOf(g *ground) {
+	g.news, s.regrounded = s.seq, true
 }
 
 // answeredGround takes the answer; without an entry there is no such object.
 func (s *State) answeredGround(g *ground, entries []wire.Entry) {
-	delete(s.groundAsks, g.asked)
-	g.asked = 0
+	s.unaskGround(g)
+	s.tellOf(g)
 	i := slices.IndexFunc(entries, func(e wire.Entry) bool { return e.DO == g.parent })
 	if i < 0 {
 		s.clearGround(g)
@@ -87,31 +115,18 @@ func (s *State) answeredGround(g *ground, entries []wire.Entry) {
 	if g.class = s.class(e.Class); g.class == nil {
 		return // of a newer schema than ours: it is asked for, and this again
 	}
-	moved := g.at != e.Location
 	g.version, g.at = e.Version, e.Location
-	s.groundChanged(g, s.readGround(g, e.Fields) || moved)
-}
-
-// watchGrounds asks again for the parents that are at a place which is watched from now on: they may have moved between
-// the answer and now.
-func (s *State) watchGrounds(l do.Location) {
-	if !s.outer {
-		return
-	}
-	for _, g := range s.groundList {
-		if g.known && g.at == l {
-			s.askGround(g)
-		}
-	}
+	s.readGround(g, e.Fields)
+	g.known, g.failed = true, false
 }
 
 // clearGround notes that there is no such object, or no more.
 func (s *State) clearGround(g *ground) {
-	changed := g.value != nil || g.edges != nil || !g.at.IsZero()
 	g.version, g.class, g.at = do.Version{}, nil, do.Location{}
 	g.value, g.grid, g.edges = nil, do.Grid{}, nil
 	s.setOpen(g, nil)
-	s.groundChanged(g, changed)
+	g.known, g.failed = true, false
+	s.tellOf(g)
 }
 
 // readGround takes over what fields say of the ground, and reports whether a handle that follows may care.
@@ -157,42 +172,36 @@ func (s *State) groundUpdate(u *wire.Update) {
 		return
 	}
 	if u.Version.Inc != g.version.Inc {
-		s.askGround(g)
+		s.askAfter(g)
 		return
 	}
 	g.version = u.Version
 	if s.readGround(g, u.Fields) {
-		s.groundChanged(g, true)
+		s.tellOf(g)
 	}
 }
 
 // groundDigest compares what is known of a ground with what its State has said, and asks again if something was missed.
 func (s *State) groundDigest(b *wire.GroundDigest) {
-	g := s.grounds[b.DO]
-	if g != nil && g.known && g.asked == 0 && b.Version.Compare(g.version) > 0 {
-		s.askGround(g)
+	if g := s.grounds[b.DO]; g != nil && b.Version.Compare(g.version) > 0 {
+		s.askAfter(g)
 	}
 }
 
-// groundMoved hears that a parent is somewhere else.
+// groundMoved hears that a parent is somewhere else, or, in another life, somewhere.
 func (s *State) groundMoved(id do.ID, v do.Version, at do.Location) {
 	g := s.grounds[id]
 	if g == nil || !g.known || v.Compare(g.version) <= 0 {
 		return
 	}
+	if v.Inc != g.version.Inc {
+		s.askAfter(g)
+		return
+	}
 	g.version = v
 	if g.at != at {
 		g.at = at
-		s.groundChanged(g, true)
-	}
-}
-
-// groundChanged lets those who wait for the ground go on, and those who follow over it see what they see now.
-func (s *State) groundChanged(g *ground, changed bool) {
-	first := !g.known
-	g.known, g.failed = true, false
-	if first || changed {
-		s.regrounded = true
+		s.tellOf(g)
 	}
 }
 
@@ -204,7 +213,8 @@ func (s *State) sweepGrounds() {
 			continue
 		}
 		if !g.known && !g.failed {
-			g.failed, s.regrounded = true, true
+			g.failed = true
+			s.tellOf(g)
 		}
 		s.askGround(g)
 	}

@@ -24,7 +24,11 @@ func (s *State) linkLost(b *wire.LinkLost) {
 		o.asked = 0
 	}
 	for _, g := range s.groundList {
-		if g.known || g.asked != 0 {
+		switch {
+		case b.Dead && b.Holds(g.parent):
+			s.unaskGround(g)
+			s.clearGround(g) // if it comes to life again, it wakes its children
+		case g.known || g.asked != 0:
 			s.askGround(g)
 		}
 	}

@@ -107,8 +107,11 @@ func (s *State) settleOps(o *opening, code wire.Code, text string) {
 	ops := o.ops
 	o.ops = nil
 	for _, op := range ops {
-		op.waits--
-		if code != 0 || op.waits == 0 {
+		code, text := code, text
+		if code == wire.CodeNoParent && op.h.follow != nil {
+			code, text = 0, "" // nothing is there to be seen, and what it follows may go elsewhere
+		}
+		if op.waits--; code != 0 || op.waits == 0 {
 			s.finish(op, code, text)
 		}
 	}

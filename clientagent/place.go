@@ -82,7 +82,6 @@ func (s *State) channelsAdded(b *wire.ChannelsAdded) {
 			continue // closed meanwhile
 		}
 		p.ready = true
-		s.watchGrounds(p.loc)
 		for _, st := range p.seats {
 			if op := cmp.Or(st.opening, st.late); op != nil && !op.asked {
 				if op.unready--; op.unready == 0 {

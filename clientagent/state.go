@@ -54,8 +54,7 @@ type State struct {
 	groundList []*ground // by age
 	groundSubs map[uint32]*ground
 	groundAsks map[uint32]*ground
-	regrounded bool      // in this Step a ground came to be known, or changed
-	outer      bool      // somebody follows with the parents above
+	regrounded bool      // in this Step a ground came to be known, or changed, or is asked for
 	shifted    []shifted // in this Step
 	autos      []auto    // in this Step
 
@@ -231,8 +230,8 @@ func (s *State) step(m *wire.Message) error {
 
 	// What the channels of parents bring besides Deleted: their children's affair.
 	case *wire.WakeChildren:
-		if g := s.grounds[b.Parent]; g != nil && g.known {
-			s.askGround(g)
+		if g := s.grounds[b.Parent]; g != nil {
+			s.askAfter(g)
 		}
 	case *wire.DeleteChildren, *wire.ChangingAI:
 

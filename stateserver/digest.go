@@ -38,8 +38,8 @@ func (s *State) digestsDue(out *wire.Outbox) {
 	s.tellGrounds(out)
 }
 
-// tellGrounds tells those below parents the version of the last set that was about their zones: no digest of a location
-// has it, because who is below an object need not see the object.
+// tellGrounds tells those below parents the version of the last set that was about their zones, or of the last move of one
+// that is watched from below: no digest of a location has it, because who is below an object need not see the object.
 func (s *State) tellGrounds(out *wire.Outbox) {
 	if len(s.grounds) == 0 {
 		return

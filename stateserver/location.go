@@ -60,12 +60,12 @@ func (s *State) move(o *object, to do.Location, passing bool, from do.Channel, o
 		o.told()
 	}
 	o.arrived = o.n
-	watchers := do.At(old)
-	if old.IsZero() {
-		// Nobody watches nowhere; but who follows what is on it, and looks at what is around it, hears there that it comes.
-		watchers = do.Children(o.id)
+	var below do.Channel
+	if o.watched {
+		below = do.Children(o.id)
+		s.grounds = append(s.grounds, wire.GroundDigest{DO: o.id, Version: o.version()})
 	}
-	out.Send(s.audience(watchers, o.ai, o.owner(), s.foreignParent(left), s.foreignParent(o.place)), from, o.changing(to, old))
+	out.Send(s.audience(do.At(old), o.ai, o.owner(), s.foreignParent(left), s.foreignParent(o.place), below), from, o.changing(to, old))
 	s.heardMove(o)
 	if left != nil {
 		s.leave(o, left, at, entered, out)

@@ -25,6 +25,7 @@ type object struct {
 	toAI    tally
 
 	explicit bool // the AI was set, not inherited (rule 41)
+	watched  bool // somebody below asked where it goes: its children's channel is told of its moves, too
 	entered  bool // EnterLocation was sent for where it is: it is in the parent's list
 }
 

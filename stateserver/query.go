@@ -170,6 +170,9 @@ func (s *State) askEntries(m *wire.Message, b *wire.AskEntries, out *wire.Outbox
 		}
 		var o *object
 		o, members = s.next(members, id)
+		if o != nil && b.Watch {
+			o.watched = true
+		}
 		switch {
 		case o == nil:
 			answer.Gone = append(answer.Gone, wire.Listed{DO: id})

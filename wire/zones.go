@@ -52,6 +52,7 @@ type AskEntries struct {
 	Parent  do.ID
 	Zones   []do.Zone // where they were listed; empty: wherever they are now
 	DOs     []do.ID
+	Watch   bool // from now on the channel of their children is told, too, where they go: Asker listens there
 }
 
 func (*AskEntries) Type() Type       { return TypeAskEntries }
@@ -63,6 +64,7 @@ func (m *AskEntries) code(c *coder) {
 	c.id("parent", &m.Parent)
 	list(c, "zones", &m.Zones, 1, plainZone)
 	list(c, "dos", &m.DOs, 1, plainID)
+	c.bool("watch", &m.Watch)
 }
 
 // ZoneEntries answers AskEntries to Asker: each DoID is either an entry, or not there (any more) at that version.
