@@ -139,7 +139,8 @@ func (s *State) reach(t *session, h *handle) {
 }
 
 // around is what a follower covers, ascending, and whether that is sure: each ground that decides it is. The place of a
-// parent above leads to the next one: each is asked when the one below it has answered.
+// parent above leads to the next one: each is asked when the one below it has answered. What a ground that is not sure
+// leads to stays if it is covered, and is not opened.
 func (s *State) around(f *follower, o *object) (locs []do.Location, sure bool) {
 	old := f.uses
 	f.uses, sure = nil, true
@@ -152,20 +153,30 @@ func (s *State) around(f *follower, o *object) (locs []do.Location, sure bool) {
 		sure = sure && g.sure()
 		return g
 	}
+	see := func(g *ground, l do.Location, certain bool) {
+		from := len(locs)
+		locs = g.sees(locs, l)
+		if !certain || !g.sure() {
+			rest := slices.DeleteFunc(locs[from:], func(x do.Location) bool { return (!certain || x != l) && !among(f.locs, x) })
+			locs = locs[:from+len(rest)]
+		}
+	}
 	if l := o.location; !l.IsZero() {
 		here := use(l.Parent)
-		locs = here.sees(locs, l)
+		see(here, l, true)
 		for _, e := range here.edges {
 			if e.See && e.From == l.Zone {
-				locs = use(e.To.Parent).sees(locs, e.To)
+				see(use(e.To.Parent), e.To, here.sure())
 			}
 		}
+		certain := true
 		for range f.outer {
 			if here.at.IsZero() {
 				break
 			}
+			certain = certain && here.sure()
 			l, here = here.at, use(here.at.Parent)
-			locs = here.sees(locs, l)
+			see(here, l, certain)
 		}
 	}
 	for _, g := range old {

@@ -245,7 +245,7 @@ func (w *World) numbered(cmd *Command, id do.ID, context uint32) (wire.Body, err
 
 func (w *World) askEntries(cmd *Command, id do.ID) (wire.Body, error) {
 	asker, err := w.arg(cmd, "asker")
-	b := &wire.AskEntries{Asker: asker, Parent: id}
+	b := &wire.AskEntries{Asker: asker, Parent: id, Watch: cmd.Has("watch")}
 	if s, ok := cmd.Get("zones"); ok && err == nil {
 		b.Zones, err = w.Zones(s)
 	}
