@@ -116,6 +116,12 @@ func (w *World) enter(ctx context.Context, id do.ID, who uberdog.Caller) (Arriva
 func (w *World) activate(ctx context.Context, id do.ID, p ai.Place) (*AvatarAI, error) {
 	for end := w.repo.Now().Add(goingTime); ; {
 		a, err := ai.Activate[AvatarAI](ctx, w.repo, id, p)
+		if errors.Is(err, ai.ErrUnanswered) {
+			// It may come all the same, and nobody would be there to play it.
+			limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), tieTime)
+			defer cancel()
+			return nil, errors.Join(err, w.repo.Unload(limited, id))
+		}
 		if !errors.Is(err, ai.CodeActive) || w.repo.Now().After(end) {
 			return a, err
 		}

@@ -66,18 +66,22 @@ func (w *World) pay(ctx context.Context, _ jobs.Task, due wagesDue) error {
 	}
 	w.paying[due.Avatar] = true
 	defer delete(w.paying, due.Avatar)
-	if a := ai.Find[AvatarAI](w.repo, due.Avatar); a != nil {
-		return w.payOne(ctx, a, due.Shift)
+	a := ai.Find[AvatarAI](w.repo, due.Avatar)
+	if a == nil {
+		var err error
+		a, err = ai.Activate[AvatarAI](ctx, w.repo, due.Avatar, ai.Place{})
+		switch {
+		case errors.Is(err, ai.CodeNoObject):
+			return fmt.Errorf("tavern: pay %s: %w: %w", due.Avatar, jobs.ErrPermanent, err)
+		case err != nil:
+			return fmt.Errorf("tavern: pay %s: %w", due.Avatar, err)
+		}
 	}
-	a, err := ai.Activate[AvatarAI](ctx, w.repo, due.Avatar, ai.Place{})
-	switch {
-	case errors.Is(err, ai.CodeNoObject):
-		return fmt.Errorf("tavern: pay %s: %w: %w", due.Avatar, jobs.ErrPermanent, err)
-	case err != nil:
-		return fmt.Errorf("tavern: pay %s: %w", due.Avatar, err)
+	err := w.payOne(ctx, a, due.Shift)
+	if a.Owner() == w.repo.Channel() { // nobody plays it: by this attempt or by one before
+		err = errors.Join(err, w.repo.Unload(ctx, due.Avatar))
 	}
-	err = w.payOne(ctx, a, due.Shift)
-	return errors.Join(err, w.repo.Unload(ctx, due.Avatar))
+	return err
 }
 
 func (w *World) payOne(ctx context.Context, a *AvatarAI, shift int64) error {

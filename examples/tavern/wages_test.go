@@ -66,6 +66,15 @@ func TestT25WagesArePaidToWhoIsThereAndToWhoIsNot(t *testing.T) {
 		return c.world.pay(ctx, jobs.Task{}, wagesDue{Avatar: do.NewID(1, 1, 1), Shift: 1})
 	}), jobs.ErrPermanent)
 
+	// One that an attempt before could not put to sleep again is not left there: its player would wait for it in vain.
+	require.NoError(t, c.world.repo.DoWait(t.Context(), func(ctx context.Context) error {
+		_, err := ai.Activate[AvatarAI](ctx, c.world.repo, at.Avatar, ai.Place{})
+		return err
+	}))
+	require.NoError(t, c.world.repo.DoWait(t.Context(), func(ctx context.Context) error {
+		return c.world.pay(ctx, jobs.Task{}, wagesDue{Avatar: at.Avatar, Shift: 5})
+	}))
+
 	back, err := p.enter("Flippy")
 	require.NoError(t, err)
 	require.EqualValues(t, 10000+5*Wage, back.Gold)
