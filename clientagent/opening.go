@@ -206,10 +206,12 @@ func (s *State) loadEntry(o *opening, e *wire.Entry) {
 		s.repairEntry(o, e)
 		return
 	}
-	if !slices.ContainsFunc(o.seats, func(st *seat) bool { return st.place.loc == e.Location }) {
+	at := slices.IndexFunc(o.seats, func(st *seat) bool { return st.place.loc == e.Location })
+	if at < 0 {
 		return
 	}
 	known := s.objects[e.DO]
+	fresh := known == nil
 	if known != nil {
 		switch {
 		case e.Version.Inc < known.version.Inc:
@@ -230,6 +232,9 @@ func (s *State) loadEntry(o *opening, e *wire.Entry) {
 		s.unplaceObject(known)
 		s.locate(known, e.Location)
 		known.moved = s.seq
+		if fresh { // so nothing has closed the place meanwhile
+			o.seats[at].place.take(known)
+		}
 	}
 	if e.Version.Compare(known.version) > 0 {
 		known.version, known.serial = e.Version, e.Serial

@@ -135,10 +135,12 @@ func (s *State) leave(g *grip, reason wire.LeaveReason) {
 
 // placeObject books o where its viewers see it; unplaceObject takes that back. An object is seen only at places.
 func (s *State) placeObject(o *object) {
-	p := s.places[o.location]
-	if p == nil {
-		return
+	if p := s.places[o.location]; p != nil {
+		p.take(o)
 	}
+}
+
+func (p *place) take(o *object) {
 	o.place, o.at = p, int32(len(p.objects))
 	p.objects = append(p.objects, o)
 }

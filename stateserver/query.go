@@ -24,35 +24,22 @@ func (s *State) getZonesObjects(m *wire.Message, b *wire.GetZonesObjects, out *w
 		return s.fail(r, wire.CodeNoParent, "", out)
 	}
 	here, away := s.inZones(b.Parent, b.Zones)
-	elsewhere := away
 	a := answer{
 		out: out, to: m.From, from: parent.channel(),
 		body: wire.ZonesObjects{Context: b.Context, Parent: b.Parent},
 	}
-	for len(here) > 0 || len(away) > 0 {
-		if len(away) == 0 || len(here) > 0 && comesFirst(here[0], away[0]) {
-			if len(a.body.Entries)%chunkEntries == 0 {
-				s.touch(here)
-			}
-			a.entry(here[0])
-			here = here[1:]
-			continue
+	for i, o := range here {
+		if len(a.body.Entries)%chunkEntries == 0 {
+			s.touch(here[i:])
 		}
-		c := away[0]
-		a.list(wire.Listed{DO: c.id, Zone: c.place.loc.Zone, Version: c.version})
-		away = away[1:]
+		a.entry(o)
+	}
+	for i, c := range away {
+		a.list(wire.Listed{DO: c.id, Zone: c.place.loc.Zone, Version: c.version}, len(away)-i)
 	}
 	a.flush(true)
-	askElsewhere(m.From, b, elsewhere, out)
+	askElsewhere(m.From, b, away, out)
 	return nil
-}
-
-// comesFirst is the order of rule 109 between a child here and one elsewhere.
-func comesFirst(o *object, c *child) bool {
-	if r := cmp.Compare(o.class.number, c.class); r != 0 {
-		return r < 0
-	}
-	return o.id.Compare(c.id) < 0
 }
 
 func compareChildren(a, b *child) int {
@@ -131,9 +118,13 @@ func (o *object) appendTo(entries []wire.Entry, bytes []byte, room int) ([]wire.
 	return entries, o.fillEntry(&entries[n], bytes, viewers)
 }
 
-func (a *answer) list(l wire.Listed) {
+// list takes one of the listed; with it there are so many more.
+func (a *answer) list(l wire.Listed, left int) {
 	if len(a.body.List) == chunkListed {
 		a.flush(false)
+	}
+	if a.body.List == nil {
+		a.body.List = make([]wire.Listed, 0, min(left, chunkListed))
 	}
 	a.body.List = append(a.body.List, l)
 }

@@ -261,17 +261,17 @@ func (s *State) life(o *object, l Life) (runs bool) {
 	if o.acts == nil {
 		return false
 	}
-	run, ok := o.acts.Delete, o.acts.Deletes()
+	run, ok := (*do.Behaviour).Delete, o.acts.Deletes()
 	switch l {
 	case Generate:
-		run, ok = o.acts.Generate, o.acts.Generates()
+		run, ok = (*do.Behaviour).Generate, o.acts.Generates()
 	case Disable:
-		run, ok = o.acts.Disable, o.acts.Disables()
+		run, ok = (*do.Behaviour).Disable, o.acts.Disables()
 	}
 	if !ok {
 		return false
 	}
-	a := &activity{what: lifeNames[l], o: o, task: func(ctx context.Context) error { return run(ctx, o.inst) }}
+	a := &activity{what: lifeNames[l], o: o, task: func(ctx context.Context) error { return run(o.acts, ctx, o.inst) }}
 	if o.gone {
 		a.until = s.now + int64(lastTime)
 	}

@@ -78,3 +78,26 @@ func TestNothingEntersInADatagram(t *testing.T) {
 	require.ErrorIs(t, x.errs[0], wire.ErrUnknown)
 	require.Empty(t, x.c.View())
 }
+
+// BenchmarkEnter1000 takes in what an opening of 1000 objects brings, and their leaving.
+func BenchmarkEnter1000(b *testing.B) {
+	x := newClientTest(b)
+	var w wire.EntersWriter
+	var enter, leave []byte
+	for i := range uint32(1000) {
+		enter, _ = w.Append(enter, &wire.ClientEnter{
+			Alias: i + 1, DO: do.NewID(2, 1, uint64(i+1)), Class: x.class.Number(), Location: streetAt,
+			Version: do.Version{Inc: do.Incarnation(i + 1), N: 1}, Fields: values(b, x.class, "Name", "Flippy", "HP", 15),
+		})
+		leave = wire.AppendClientLeave(leave, i+1, wire.LeaveInterest)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, in := range [][]byte{enter, leave} {
+			if err := x.c.Receive(in, false, x.now); err != nil {
+				b.Fatal(err)
+			}
+		}
+		x.heard()
+	}
+}
