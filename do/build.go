@@ -57,6 +57,8 @@ func (s *Schema) checkUberDOG(b Binding) error {
 	switch {
 	case !b.ID.IsWellKnown():
 		return fmt.Errorf("%w: an UberDOG has a well-known id (do.WellKnown)", ErrSchema)
+	case b.ID.Number() > MaxUberDOG:
+		return fmt.Errorf("%w: an UberDOG's number is at most %d, since clients name it in 31 bits", ErrSchema, uint32(MaxUberDOG))
 	case c == nil:
 		return fmt.Errorf("%w: there is no class %s", ErrSchema, b.Class)
 	}

@@ -14,6 +14,9 @@ type Schema struct {
 	summary  [32]byte
 }
 
+// MaxUberDOG is the largest number of an UberDOG: on the client link it shares 32 bits with the aliases of objects.
+const MaxUberDOG = 1<<31 - 1
+
 // Binding says which class an UberDOG has, and whether clients reach it before they have logged in.
 type Binding struct {
 	ID        ID

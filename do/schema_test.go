@@ -96,6 +96,7 @@ func TestParseSchemaSaysWhere(t *testing.T) {
 		{"dclass A { }\n//! uberdog #5 A;\n//! uberdog #5 A;", `do: uberdog #5: wrong schema: the id is bound twice, to A and A`},
 		{"dclass A { Ask(int8) ownrecv; //! reply=\"int8\"\n};\n//! uberdog #5 A;", `do: uberdog #5: wrong schema: an UberDOG has no owner, who would answer A.Ask: leave out ownrecv`},
 		{"dclass A { int8 HP ram; }\n//! uberdog #5 A;", `do: uberdog #5: wrong schema: an UberDOG has no state, and A.HP is a state field (rule 171)`},
+		{"dclass A { }\n//! uberdog #2147483648 A;", `do: uberdog #2147483648: wrong schema: an UberDOG's number is at most 2147483647, since clients name it in 31 bits`},
 		{"dclass A { }\n//! uberdog 00010000-0000-8000-8000-000000000000 A;", `do: uberdog 00010000-0000-8000-8000-000000000000: wrong schema: an UberDOG has a well-known id (do.WellKnown)`},
 		{"dclass X { } dclass Y { } dclass A : X, Y { } dclass B : Y, X { } dclass C : A, B { }", `do: 1:74: class C: wrong schema: the order of its parents contradicts the order of theirs (C3): X before Y, and the other way round`},
 	}

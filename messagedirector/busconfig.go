@@ -56,8 +56,11 @@ func (c *BusConfig) validate() error {
 	if c.Port < 0 || c.Port > 65535 {
 		return fmt.Errorf("messagedirector: config: port %d: want 0 to 65535", c.Port)
 	}
-	if strings.ContainsAny(c.Token, "@:/?# ") {
-		return fmt.Errorf("messagedirector: config: the token has characters that do not fit into a URL: want none of @:/?# and space")
+	if strings.ContainsAny(c.Token, NotInToken) {
+		return fmt.Errorf("messagedirector: config: the token has characters that do not fit into a URL: want none of %q", NotInToken)
 	}
 	return c.NodeConfig.validate()
 }
+
+// NotInToken are the characters that a bus's token must not have, since it is part of a URL.
+const NotInToken = "@:/?# "

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/otpd/otpd/do"
@@ -145,6 +146,9 @@ func (k *keeper) renew(ctx context.Context) error {
 		return k.check(ctx)
 	}
 	if err != nil {
+		if !k.node.conn.IsConnected() {
+			err = nats.ErrDisconnected // else it is that nothing is kept to be sent later
+		}
 		k.node.log.Warn("lease not renewed", "err", err)
 		return nil
 	}

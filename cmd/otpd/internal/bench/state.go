@@ -34,7 +34,8 @@ type StateConfig struct {
 // Jobs are the rows.
 func (c StateConfig) Jobs(start *Launcher) ([]Job, error) {
 	if c.For <= 0 || c.Creates < 1 || c.Openings < 1 || c.Delete < 0 || c.Objects < 0 {
-		return nil, fmt.Errorf("for %v, %d creates, %d openings: %w", c.For, c.Creates, c.Openings, ErrConfig)
+		return nil, fmt.Errorf("for %v, %d creates, %d openings, %d objects, %d to delete: want a time, 1 or more creates and openings, and nothing negative: %w",
+			c.For, c.Creates, c.Openings, c.Objects, c.Delete, ErrConfig)
 	}
 	registry, err := newRegistry()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -100,6 +101,9 @@ func commits(database, file string) target {
 
 // Targets is a table of what is measured in a directory's reports against what is to be reached.
 func Targets(dir string) (string, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return "", fmt.Errorf("%w: %w", err, ErrConfig)
+	}
 	var b strings.Builder
 	b.WriteString("| measure | to reach | measured | reached | floor in the same run |\n|---|---|---|---|---|\n")
 	reports := map[string]*Report{}

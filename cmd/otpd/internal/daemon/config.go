@@ -13,6 +13,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
+
+	"github.com/otpd/otpd/messagedirector"
 )
 
 // Config is everything that an operator can set. The same struct is the YAML file (keys in lower case with
@@ -74,6 +76,8 @@ func (c *Config) Validate() error {
 		return bad("cert", "cert and key go together")
 	case c.Cert == "" && !c.Dev:
 		return bad("cert", "no certificate: set cert and key, or dev for a self-signed one")
+	case strings.ContainsAny(c.BusToken, messagedirector.NotInToken):
+		return bad("bus_token", "it is part of a URL: want none of %q", messagedirector.NotInToken)
 	case c.IdleUnload < 0:
 		return bad("idle_unload", "%v is negative", c.IdleUnload)
 	case c.Heartbeat < 0:
