@@ -26,8 +26,8 @@ func (s *State) useOne(id do.ID) {
 	}
 }
 
-// unloadIdle takes objects out of memory that nobody has used for Config.IdleUnload, their state written. It looks at all
-// of them four times in that time.
+// unloadIdle takes objects out of memory that nobody has used for Config.IdleUnload, their state written, and that nothing
+// is below or on its way to. It looks at all of them four times in that time.
 func (s *State) unloadIdle(out *wire.Outbox) {
 	if s.cfg.IdleUnload <= 0 || s.now < s.nextIdle {
 		return
@@ -36,7 +36,7 @@ func (s *State) unloadIdle(out *wire.Outbox) {
 	var idle []*object
 	for id, w := range s.writers {
 		o := s.objects[id]
-		if o == nil || s.now-w.used < int64(s.cfg.IdleUnload) || s.parked[id] != nil || o.owner().Kind == do.KindSession || s.hasChildren(id) {
+		if o == nil || s.now-w.used < int64(s.cfg.IdleUnload) || s.parked[id] != nil || o.owner().Kind == do.KindSession || !s.leaf(id) {
 			continue
 		}
 		idle = append(idle, o)
@@ -47,10 +47,4 @@ func (s *State) unloadIdle(out *wire.Outbox) {
 		s.remove(o, o.channel(), removal{tellParent: true, unloaded: true}, out)
 		s.send(w, out)
 	}
-}
-
-// hasChildren reports whether anything is below an object.
-func (s *State) hasChildren(id do.ID) bool {
-	f := s.families[id]
-	return f != nil && (f.away > 0 || len(f.children()) > 0)
 }
