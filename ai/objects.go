@@ -143,7 +143,8 @@ func (r *Repository) CreateStored(ctx context.Context, obj any, p Place) (do.ID,
 	return r.core.Stored(ctx, obj, p)
 }
 
-// Load reads a row, active or not.
+// Load reads a row, active or not, as the database has it now. What a State has yet to write of an object that is active is not
+// in it, nor the last word of an AI about one that has just gone: Store and Transact, which compare, find that out.
 func Load[T any](ctx context.Context, r *Repository, id do.ID) (Row[T], error) {
 	b, err := r.Request(ctx, do.Control(do.RoleDatabase), func(c uint32) wire.Body { return &wire.DBGet{Context: c, DO: id} })
 	if err != nil {
