@@ -210,12 +210,17 @@ var outcomes = []struct {
 
 // detail is what there is to say beyond the operation, the id and the code, which an answer has anyway.
 func detail(err error) string {
-	for _, known := range outcomes {
-		if !errors.Is(err, known.err) {
-			continue
-		}
-		_, text, _ := strings.Cut(err.Error(), known.err.Error())
+	behind := func(known error) string {
+		_, text, _ := strings.Cut(err.Error(), known.Error())
 		return strings.TrimPrefix(text, ": ")
+	}
+	for _, known := range outcomes {
+		if errors.Is(err, known.err) {
+			return behind(known.err)
+		}
+	}
+	if errors.Is(err, ErrDenied) {
+		return behind(ErrDenied)
 	}
 	return err.Error()
 }
