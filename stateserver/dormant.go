@@ -1,7 +1,9 @@
 package stateserver
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
@@ -223,6 +225,15 @@ func (s *State) setDormant(p *parking, b *wire.SetFields, r request, out *wire.O
 		s.doneDormant(rec, r, out)
 		return false
 	}
+	if !rec.is(b.Row) {
+		has := true
+		for it := set.Iter(); it.Next(); {
+			v, _ := rec.fields.Get(it.Number())
+			has = has && bytes.Equal(v, it.Value())
+		}
+		s.lastWritten(rec, has, r, out)
+		return false
+	}
 	p.step = parkWrite
 	out.SendTo(database, s.self, &wire.DBSet{
 		Context: s.ask(&dbRequest{parking: p}), DO: b.DO, Epoch: s.cfg.Epoch, Row: rec.row, Fields: set,
@@ -251,11 +262,31 @@ func (s *State) deleteDormant(p *parking, b *wire.DeleteFields, r request, out *
 		s.doneDormant(rec, r, out)
 		return false
 	}
+	if !rec.is(b.Row) {
+		has := slices.ContainsFunc(remove, func(n fields.Number) bool {
+			v, ok := rec.fields.Get(n)
+			return ok && !bytes.Equal(v, rec.class.Field(n).Default)
+		})
+		s.lastWritten(rec, !has, r, out)
+		return false
+	}
 	p.step = parkWrite
 	out.SendTo(database, s.self, &wire.DBSet{
 		Context: s.ask(&dbRequest{parking: p}), DO: b.DO, Epoch: s.cfg.Epoch, Row: rec.row, Delete: remove,
 	})
 	return true
+}
+
+// is reports whether the row is that of which a last write knows, if it is one.
+func (r *record) is(row uint32) bool { return row == 0 || row == r.version().N }
+
+// lastWritten answers a last write when the row is another one: it was done already, or it comes too late.
+func (s *State) lastWritten(rec *record, already bool, r request, out *wire.Outbox) {
+	if already {
+		s.doneDormant(rec, r, out)
+		return
+	}
+	_ = s.failWith(r, &wire.Failed{Code: wire.CodeConflict, Text: "its row was written since", Version: rec.version()}, out)
 }
 
 // doneDormant acknowledges with the row's version.

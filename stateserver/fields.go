@@ -66,6 +66,8 @@ func (s *State) setFields(m *wire.Message, b *wire.SetFields, out *wire.Outbox) 
 	c, code, text := s.check(o.class, b.Fields)
 	switch {
 	case code != wire.CodeOK:
+	case b.Row != 0:
+		code, text = wire.CodeConflict, aliveAgain
 	case b.Latest && !c.latest:
 		code, text = wire.CodeMalformed, "not every field is a latest one"
 	case b.Durable && o.writer() == nil:
@@ -258,6 +260,9 @@ func (o *object) current(set fields.Map) fields.Map {
 	return fields.MapOf(pairs...)
 }
 
+// aliveAgain is why a last write comes too late.
+const aliveAgain = "it is alive again"
+
 // deleteFields resets fields that have a declared default, removes ram ones, and refuses other required ones (rule 70).
 // Those who hear the field are told: of a reset by the value, of a removal by nil in its place.
 func (s *State) deleteFields(m *wire.Message, b *wire.DeleteFields, out *wire.Outbox) error {
@@ -269,6 +274,8 @@ func (s *State) deleteFields(m *wire.Message, b *wire.DeleteFields, out *wire.Ou
 	switch {
 	case len(b.Fields) == 0:
 		return s.fail(r, wire.CodeMalformed, "no fields", out)
+	case b.Row != 0:
+		return s.fail(r, wire.CodeConflict, aliveAgain, out)
 	case b.Durable && o.writer() == nil:
 		return s.fail(r, wire.CodeNotDB, "", out)
 	case b.Durable:

@@ -86,6 +86,10 @@ func (m *GetAllResp) code(c *coder) {
 }
 
 // SetFields sets fields of one object, all or nothing (rule 63). Events are fields that nobody stores.
+//
+// With Row it is what an AI that was cut off still has to write of an object that it ran: it counts only while that is not
+// alive again and its row is still of the version that GetAllResp told, or has these values already. Else it is refused
+// (Conflict): the next life did not begin with it.
 type SetFields struct {
 	Context uint32
 	DO      do.ID
@@ -93,6 +97,7 @@ type SetFields struct {
 	Serial  uint16 // with Latest: the writer's own counter
 	Latest  bool   // every field is a latest one; Done echoes Serial
 	Durable bool   // Done only when the database has it (Commit)
+	Row     uint32 // of a last write: see above; 0 of any other
 }
 
 func (*SetFields) Type() Type       { return TypeSetFields }
@@ -105,6 +110,7 @@ func (m *SetFields) code(c *coder) {
 	num(c, "serial", &m.Serial)
 	c.bool("latest", &m.Latest)
 	c.bool("durable", &m.Durable)
+	num(c, "row", &m.Row)
 }
 
 // Update tells an object's audiences of a set: one message to location, AI and owner with the whole set; who
@@ -133,7 +139,8 @@ type DeleteFields struct {
 	Context uint32
 	DO      do.ID
 	Fields  []fields.Number
-	Durable bool // Done only when the database has it (Commit)
+	Durable bool   // Done only when the database has it (Commit)
+	Row     uint32 // of a last write: see SetFields
 }
 
 func (*DeleteFields) Type() Type       { return TypeDeleteFields }
@@ -144,4 +151,5 @@ func (m *DeleteFields) code(c *coder) {
 	c.id("do", &m.DO)
 	list(c, "fields", &m.Fields, 1, plainField)
 	c.bool("durable", &m.Durable)
+	num(c, "row", &m.Row)
 }

@@ -74,7 +74,7 @@ func TestARecordingCutOffAnywhereGivesWhatIsWhole(t *testing.T) {
 	}
 	rec, err := ReadRecording(bytes.NewReader(whole[:len(whole)-1]))
 	require.NoError(t, err)
-	require.Equal(t, "wire: read recording: 2 messages are whole, 74 bytes of the next at byte 96 are left out: recording is cut off", rec.Notice)
+	require.Equal(t, "wire: read recording: 2 messages are whole, 75 bytes of the next at byte 96 are left out: recording is cut off", rec.Notice)
 }
 
 func TestAFalseLengthInARecordingCostsNothing(t *testing.T) {

@@ -266,7 +266,7 @@ func (a *AI) dispatch(m wire.Message) {
 	case *wire.LinkLost:
 		a.hearLinkLost(b)
 	case *wire.GetAllResp:
-		if !a.reloaded(b) {
+		if !a.lasts.told(b) && !a.reloaded(b) {
 			a.answer(b.Context, b, nil)
 		}
 	default:
@@ -374,7 +374,7 @@ func (a *AI) hearDone(b *wire.Done) {
 		a.made(o, b.Version, nil)
 		return
 	}
-	if a.lasts.answered(b.Context, nil) {
+	if a.lasts.answered(b.Context, b.Version.N, nil) {
 		return
 	}
 	if w := a.writes[b.Context]; w != nil {
@@ -421,7 +421,7 @@ func (a *AI) hearFailed(b *wire.Failed) {
 		a.made(o, do.Version{}, err)
 		return
 	}
-	if a.openingFailed(b.Context, err) || a.lasts.answered(b.Context, err) {
+	if a.openingFailed(b.Context, err) || a.lasts.answered(b.Context, 0, err) {
 		return
 	}
 	delete(a.lost, b.Context)

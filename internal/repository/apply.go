@@ -292,7 +292,7 @@ func (s *State) end(o *object, l Life) {
 		return
 	}
 	s.endView(o, l)
-	o.ran = o.run
+	o.ran, o.unsure = o.run, o.doubt != nil && o.doubt.linked
 	s.drop(o)
 	s.endDoubt(o)
 	s.leave(o)

@@ -246,7 +246,7 @@ func (a *AI) reloaded(b *wire.GetAllResp) bool {
 	switch inc := b.Entry.Version.Inc; {
 	case told && inc == 0:
 		a.mend.need = a.mend.need || o.run || o.owned
-		a.end(o, Disable) // it is in the database only
+		a.dormant(o, &b.Entry)
 		return true
 	case inc < o.version.Inc || inc > o.version.Inc && !told:
 		return true
@@ -262,6 +262,14 @@ func (a *AI) reloaded(b *wire.GetAllResp) bool {
 		a.leaveView(o)
 	}
 	return true
+}
+
+// dormant ends an object that is in the database only, as e tells. What its row has counts: it may have been alive elsewhere
+// since, and what was changed here on other values than these is not written. What is written must find the row as it is.
+func (a *AI) dormant(o *object, e *wire.Entry) {
+	a.refresh(o, entry{fields: e.Fields, covers: fields.DB}, func(f *do.Field) bool { return f.Keywords.Has(fields.DB) })
+	o.row = e.Version.N
+	a.end(o, Disable)
 }
 
 // notReloaded takes in why getAll was refused. Where that is not because there is no such object it is asked again.

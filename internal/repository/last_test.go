@@ -95,6 +95,16 @@ func (x *lastTest) written(code wire.Code) fields.Map {
 	return set.Fields
 }
 
+// row answers the question for an object's row: its version, and the gold in it.
+func (x *lastTest) row(n uint64, version uint32, gold int) {
+	x.t.Helper()
+	get := body[*wire.GetAll](&x.aiTest, x.sent())
+	require.Equal(x.t, petID(n), get.DO)
+	x.step(&wire.GetAllResp{Context: get.Context, Entry: wire.Entry{
+		DO: get.DO, Class: x.class.Number(), Version: do.Version{N: version}, Fields: values(x.t, x.class, "Gold", gold),
+	}})
+}
+
 func (x *lastTest) gold(n int) fields.Map { return values(x.t, x.class, "Gold", n) }
 
 // What was changed before the end is written whatever OnDisable does; what that changes itself counts when it returns nil,
@@ -297,7 +307,11 @@ func TestK7LastWriteIsRepeated(t *testing.T) {
 	x.step(&wire.LinkLost{Hosts: []do.Range{do.PartitionRange(do.KindObject, petID(1).Partition())}})
 	x.sent()
 	x.tick(second)
-	require.Equal(t, lost.Fields, x.one().(*wire.SetFields).Fields)
+	// Somebody else may have had it since: the row is looked at.
+	x.row(1, 7, 10)
+	again := x.one().(*wire.SetFields)
+	require.Equal(t, lost.Fields, again.Fields)
+	require.EqualValues(t, 7, again.Row)
 	x.step(&wire.Done{Context: lost.Context, DO: petID(1)}) // an answer that nobody waits for any more
 	require.Empty(t, x.sent())
 	x.tick(11 * second)
@@ -336,6 +350,90 @@ func TestRule131LastWordOfWhatWentUnheard(t *testing.T) {
 	x.step(ask)
 	require.Equal(t, next, x.a.Find(petID(2)), "it is about another life")
 	require.Equal(t, &wire.LastWord{DO: petID(2), Version: ask.Version}, x.one())
+}
+
+// An AI whose link was lost is told that its object is not alive any more: what it changed is written if the row is as this
+// side knew it, and stays so. Else the object had another life, or a write of this side of which it was not known that it was
+// done: what was changed here on the values before is forgotten (K7).
+func TestK7LastWriteOfALifeThatWasLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		row     int   // its gold
+		written []int // this side's last writes
+	}{
+		"nobody had it":   {10, []int{14, 15}},
+		"somebody had it": {12, []int{13}},
+		"it went unheard": {10, []int{14, 15}}, // and is heard by another message than the answer
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newLastTest(t)
+			x.end = func(_ context.Context, c *ChestAI) error { c.Gold++; return nil }
+			x.enter("Chest", 1).(*ChestAI).Gold = 14
+			x.a.Away(x.now)
+			x.a.Rejoin(x.now)
+			if name == "it went unheard" {
+				x.sent()
+				x.gone(1)
+			}
+			x.row(1, 5, c.row)
+			require.Nil(t, x.a.Find(petID(1)))
+			for i, gold := range c.written {
+				set := x.one().(*wire.SetFields)
+				require.Equal(t, x.gold(gold), set.Fields)
+				require.EqualValues(t, 5+i, set.Row)
+				x.step(&wire.Done{Context: set.Context, Of: set.Type(), DO: set.DO, Version: do.Version{N: uint32(6 + i)}})
+			}
+			require.Empty(t, x.sent())
+			require.Empty(t, x.errs)
+		})
+	}
+}
+
+// An object went, and then its AI was cut off while it wrote the last of it: what it repeats must find the row as it was, or
+// as this side left it. Else the object had another life (K7).
+func TestK7LastWriteAfterAnAbsence(t *testing.T) {
+	for name, c := range map[string]struct {
+		row    int  // its gold
+		alive  bool // again, with somebody
+		writes bool
+	}{
+		"not done":       {row: 12, writes: true},
+		"done, unheard":  {row: 13, writes: true}, // the State sees that it has it
+		"somebody wrote": {row: 10},
+		"alive again":    {row: 12, alive: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newLastTest(t)
+			x.end = func(_ context.Context, c *ChestAI) error { c.Gold++; return nil }
+			x.enter("Chest", 1).(*ChestAI).Gold = 12
+			x.gone(1)
+			require.Equal(t, x.gold(12), x.written(wire.CodeOK))
+			require.Equal(t, x.gold(13), x.one().(*wire.SetFields).Fields)
+			x.a.Away(x.now)
+			x.a.Rejoin(x.now)
+			x.sent()
+			x.tick(second)
+			if c.alive {
+				get := body[*wire.GetAll](&x.aiTest, x.sent())
+				x.step(&wire.GetAllResp{Context: get.Context, Entry: wire.Entry{
+					DO: petID(1), Class: x.class.Number(), Version: do.Version{Inc: 2}, Fields: x.gold(c.row),
+				}})
+			} else {
+				x.row(1, 7, c.row)
+			}
+			if c.writes {
+				set := x.one().(*wire.SetFields)
+				require.Equal(t, x.gold(13), set.Fields)
+				require.EqualValues(t, 7, set.Row)
+				x.step(&wire.Done{Context: set.Context, Of: set.Type(), DO: set.DO, Version: do.Version{N: 8}})
+				require.Empty(t, x.errs)
+			} else {
+				require.Len(t, x.errs, 1)
+				require.ErrorIs(t, x.errs[0], wire.CodeConflict)
+			}
+			require.Empty(t, x.sent())
+			require.Empty(t, x.a.lasts.byID)
+		})
+	}
 }
 
 // What the database refuses for good is reported; that there is no row is what it always is for an object that is not stored.

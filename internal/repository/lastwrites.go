@@ -26,6 +26,10 @@ type lastWrites struct {
 type leaving struct {
 	id       do.ID
 	handlers int         // last handlers that are not over
+	row      uint32      // not 0: the version that the row must have, since this side was cut off
+	unsure   bool        // it was cut off since the object went: the row is looked at before the next is sent
+	o        *object     // the record of the life that ended: its values are what the row had
+	wrote    fields.Map  // what was written since
 	queue    []lastWrite // the first is on its way while context is not 0
 	context  uint32
 	pause    time.Duration // before the first is sent again
@@ -40,11 +44,11 @@ type lastWrite struct {
 	remove []fields.Number
 }
 
-func (w *lastWrite) body(id do.ID, context uint32) wire.Body {
+func (w *lastWrite) body(id do.ID, context, row uint32) wire.Body {
 	if len(w.remove) > 0 {
-		return &wire.DeleteFields{Context: context, DO: id, Fields: w.remove}
+		return &wire.DeleteFields{Context: context, DO: id, Fields: w.remove, Row: row}
 	}
-	return &wire.SetFields{Context: context, DO: id, Fields: w.set}
+	return &wire.SetFields{Context: context, DO: id, Fields: w.set, Row: row}
 }
 
 // maxLeaving is how many objects may have last writes that were not answered.
@@ -64,7 +68,14 @@ func (x *lastWrites) of(id do.ID) *leaving {
 	return l
 }
 
-func (x *lastWrites) leaving(o *object) { x.of(o.id).handlers++ }
+func (x *lastWrites) leaving(o *object) {
+	l := x.of(o.id)
+	l.handlers++
+	l.o, l.wrote = o, nil
+	if len(l.queue) == 0 {
+		l.row, l.unsure = o.row, o.unsure && o.row == 0
+	}
+}
 
 func (x *lastWrites) left(o *object) {
 	if l := x.byID[o.id]; l != nil {
@@ -118,21 +129,21 @@ func (x *lastWrites) wake(list *[]*waiter, err error) {
 func (x *lastWrites) send(l *leaving) {
 	l.context = x.a.nextContext()
 	x.flying[l.context] = l
-	x.a.send(do.ObjectChannel(l.id), l.queue[0].body(l.id, l.context))
+	if l.unsure {
+		x.a.send(do.ObjectChannel(l.id), &wire.GetAll{Context: l.context, DO: l.id})
+	} else {
+		x.a.send(do.ObjectChannel(l.id), l.queue[0].body(l.id, l.context, l.row))
+	}
 	context := l.context
-	l.timer = x.a.timers.add(x.a.now+int64(x.a.cfg.Timeout), 0, func() { x.answered(context, wire.CodeTimeout) })
+	l.timer = x.a.timers.add(x.a.now+int64(x.a.cfg.Timeout), 0, func() { x.answered(context, 0, wire.CodeTimeout) })
 }
 
-// answered takes an answer, if it is one to a last write.
-func (x *lastWrites) answered(context uint32, err error) bool {
-	l := x.flying[context]
+// answered takes an answer, if it is one to a last write; row is the version of the row since.
+func (x *lastWrites) answered(context, row uint32, err error) bool {
+	l := x.land(context)
 	if l == nil {
 		return false
 	}
-	delete(x.flying, context)
-	l.context = 0
-	x.a.timers.stop(l.timer)
-	l.timer = nil
 	if later(err) {
 		l.pause = min(max(2*l.pause, firstLastPause), maxLastPause)
 		l.timer = x.a.timers.add(x.a.now+int64(l.pause), 0, func() {
@@ -140,6 +151,9 @@ func (x *lastWrites) answered(context uint32, err error) bool {
 			x.goOn(l)
 		})
 		return true
+	}
+	if err == nil {
+		l.written(row)
 	}
 	l.queue, l.pause = slices.Delete(l.queue, 0, 1), 0
 	if err != nil {
@@ -152,6 +166,19 @@ func (x *lastWrites) answered(context uint32, err error) bool {
 	return true
 }
 
+// land takes in that there is an answer, nil if it is to something else.
+func (x *lastWrites) land(context uint32) *leaving {
+	l := x.flying[context]
+	if l == nil {
+		return nil
+	}
+	delete(x.flying, context)
+	l.context = 0
+	x.a.timers.stop(l.timer)
+	l.timer = nil
+	return l
+}
+
 // later reports whether a request that failed so may be done when it is repeated.
 func later(err error) bool {
 	return slices.ContainsFunc([]wire.Code{
@@ -159,11 +186,14 @@ func later(err error) bool {
 	}, func(c wire.Code) bool { return errors.Is(err, c) })
 }
 
-// linkLost repeats what may have been lost on the way.
+// linkLost repeats what may have been lost on the way, if nobody else had the object since.
 func (x *lastWrites) linkLost(b *wire.LinkLost) {
+	for id, l := range x.byID {
+		l.unsure = l.unsure || b.Holds(id)
+	}
 	for _, context := range sortedKeys(x.flying) {
 		if b.Holds(x.flying[context].id) {
-			x.answered(context, wire.CodeLinkLost)
+			x.answered(context, 0, wire.CodeLinkLost)
 		}
 	}
 }
@@ -221,7 +251,7 @@ func (x *lastWrites) say(id do.ID) {
 // fail gives up: the cluster is lost for good.
 func (x *lastWrites) fail(err error) {
 	for _, context := range sortedKeys(x.flying) {
-		x.answered(context, err)
+		x.answered(context, 0, err)
 	}
 	for _, l := range x.byID {
 		x.a.timers.stop(l.timer)
@@ -236,7 +266,7 @@ func (x *lastWrites) close() {
 			rest = rest[1:]
 		}
 		for i := range rest {
-			x.a.send(do.ObjectChannel(l.id), rest[i].body(l.id, 0))
+			x.a.send(do.ObjectChannel(l.id), rest[i].body(l.id, 0, l.row))
 		}
 		l.queue = nil
 	}

@@ -55,6 +55,8 @@ type object struct {
 	run      bool        // this side is its AI
 	ran      bool        // this side was, when it went
 	over     bool        // its last handler is over
+	unsure   bool        // its link was lost when it went, and its State had not said what it has
+	row      uint32      // of its row, when it was told that it is not alive any more; 0: it was heard to go
 	making   bool        // its Create is not answered
 	dog      bool        // an UberDOG: it has no State
 	gone     bool        // not in the table any more

@@ -208,13 +208,20 @@ func (w *World) set(cmd *Command, id do.ID, context uint32) (wire.Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := w.Fields(c, cmd, "from", "context", "latest")
-	b := &wire.SetFields{Context: context, DO: id, Fields: set, Durable: cmd.Has("durable")}
+	set, err := w.Fields(c, cmd, "from", "context", "latest", "row")
+	b := &wire.SetFields{Context: context, DO: id, Fields: set, Durable: cmd.Has("durable"), Row: row(cmd)}
 	if s, ok := cmd.Get("latest"); ok {
 		serial, _ := strconv.ParseUint(s, 10, 16)
 		b.Serial, b.Latest = uint16(serial), true
 	}
 	return b, err
+}
+
+// row is the version that the row must have for a last write, 0 if it says none.
+func row(cmd *Command) uint32 {
+	s, _ := cmd.Get("row")
+	n, _ := strconv.ParseUint(s, 10, 32)
+	return uint32(n)
 }
 
 // numbered is a request that names fields.
@@ -236,7 +243,7 @@ func (w *World) numbered(cmd *Command, id do.ID, context uint32) (wire.Body, err
 	}
 	switch {
 	case cmd.Name == "unset":
-		return &wire.DeleteFields{Context: context, DO: id, Fields: numbers, Durable: cmd.Has("durable")}, nil
+		return &wire.DeleteFields{Context: context, DO: id, Fields: numbers, Durable: cmd.Has("durable"), Row: row(cmd)}, nil
 	case cmd.Name == "get" && len(numbers) == 1:
 		return &wire.GetField{Context: context, DO: id, Field: numbers[0]}, nil
 	}

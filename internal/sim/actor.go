@@ -25,7 +25,11 @@ type actor struct {
 	vaults   map[do.Partition][]do.ID
 	stands   [partitions + 1]do.ID // its posts, by slot
 	lastWord uint64                // the last page of its diary
+	lastAt   int64
+	lastFar  bool  // it had been cut off
+	lostAt   int64 // when a link to States was lost last
 	isAway   bool
+	borrowed bool  // it has the diary of another place, or tries to
 	rejoined int64 // when it came back last
 
 	// A client.

@@ -52,6 +52,9 @@ func (a *actor) payByTask() {
 // too, before it does.
 func (a *actor) hears(m wire.Message) {
 	lost, _ := m.Body.(*wire.LinkLost)
+	if lost != nil && len(lost.Hosts) > 0 {
+		a.lostAt = a.w.now
+	}
 	busy := lost != nil && len(lost.Hosts) > 0 && a.w.playing && a.w.chance(50)
 	a.run(func() {
 		for i := 0; busy && i < 3; i++ {

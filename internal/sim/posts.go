@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/otpd/otpd/database"
@@ -89,10 +90,40 @@ type diaryAI struct {
 // OnGenerate finds the last word of the life before.
 func (x *diaryAI) OnGenerate() {
 	x.life.generated(&x.Object)
-	if a := x.life.p; a.owns(x) && x.Page < a.lastWord {
-		a.w.problem("%s: page %d of %s was its last word, and the next life begins with page %d", a.name, a.lastWord, a.w.nameOf(x.ID()), x.Page)
+	a := x.life.p
+	if a == nil {
+		return
+	}
+	for place, b := range a.w.ais {
+		switch {
+		case a.w.diaries[place] != x.ID() || !a.runsDiary(place):
+		case a != b:
+			a.w.borrowed[place] = a.w.now
+			a.w.after(second, func() { // it may not have heard that it got it
+				if a.alive() {
+					a.run(func() { a.giveBack(place) })
+				}
+			})
+			fallthrough
+		default:
+			if page := b.lastPage(); x.Page < page {
+				a.w.problem("%s: page %d of %s was its last word, and the next life begins with page %d", b.name, page, a.w.nameOf(x.ID()), x.Page)
+			}
+		}
 	}
 }
+
+// lastPage is the last word of an AI on its diary, 0 if that may be refused: what is left of a life that ended while the AI
+// was cut off counts only until somebody else has the diary.
+func (a *actor) lastPage() uint64 {
+	if a == nil || a.lastFar && a.w.borrowed[a.place] > a.lastAt-farFor {
+		return 0
+	}
+	return a.lastWord
+}
+
+// farFor is how long after the loss of a link an AI may still go by what was before.
+const farFor = 6 * second
 
 func (x *diaryAI) OnDisable() { x.lastWord() }
 func (x *diaryAI) OnDelete()  { x.lastWord() }
@@ -112,9 +143,9 @@ func (x *diaryAI) lastWord() {
 	} else if x.dirty != x.Page {
 		return
 	}
-	a.lastWord = x.Page
+	a.lastWord, a.lastAt, a.lastFar = x.Page, a.w.now, a.part.gone || a.lostAt > a.w.now-farFor
 	a.w.count.LastWords++
-	if a.part.gone || a.rejoined > a.w.now-second {
+	if a.lastFar {
 		a.w.count.LastWordsAfar++
 	}
 }
@@ -228,6 +259,9 @@ func (a *actor) openDiary(ctx context.Context) error {
 		w.diaries[a.place] = id
 		w.posts = append(w.posts, id)
 	}
+	if a.runsDiary(a.place) {
+		return nil
+	}
 	if !w.stocked[id] {
 		d := do.New[diaryAI]()
 		d.life.p = a
@@ -236,17 +270,70 @@ func (a *actor) openDiary(ctx context.Context) error {
 		}
 		w.stocked[id] = true
 	}
-	if a.ai.Find(id) != nil {
-		return nil
-	}
 	_, err := a.ai.Activate(ctx, id, repository.Place{At: do.Location{Parent: hallOf(a.place)}}, nil)
 	return err
+}
+
+// runsDiary reports whether the AI runs the diary of a place, and does not only see it.
+func (a *actor) runsDiary(place int) bool {
+	return slices.ContainsFunc(a.ai.View(), func(v repository.ObjectView) bool { return v.AI && v.ID == a.w.diaries[place] })
+}
+
+// borrow takes the diary of another place, if nobody has it, as where a player comes back by another AI: it turns a page, and
+// gives the diary back. What the AI that had it still has to say comes before or not at all.
+func (a *actor) borrow(place int) {
+	w, id := a.w, a.w.diaries[place]
+	if !w.stocked[id] || a.borrowed || a.place == place {
+		return
+	}
+	a.borrowed = true
+	stay := w.rand.Uint32N(300)
+	a.task(func(ctx context.Context) error {
+		x, err := a.ai.Activate(ctx, id, repository.Place{At: do.Location{Parent: hallOf(a.place), Zone: 1}}, nil)
+		if err != nil {
+			return err
+		}
+		w.count.Borrowed++
+		d := x.(*diaryAI)
+		err = a.ai.Change(&d.Object)
+		d.Page++
+		if page := d.Page; err == nil {
+			if err = d.Commit(ctx); err == nil {
+				w.committed(place, page)
+			}
+		}
+		return errors.Join(err, a.sleep(ctx, stay))
+	}, func(err error) {
+		a.attempt("borrow", err)
+		a.giveBack(place)
+	})
+}
+
+// giveBack unloads what the AI borrowed, until it is gone.
+func (a *actor) giveBack(place int) {
+	a.task(func(ctx context.Context) error {
+		if !a.runsDiary(place) {
+			return nil
+		}
+		return a.ai.Unload(ctx, a.w.diaries[place])
+	}, func(err error) {
+		a.attempt("give back", err)
+		if err == nil || !a.alive() {
+			a.borrowed = false
+			return
+		}
+		a.w.after(a.w.within(200*ms), func() {
+			if a.alive() {
+				a.run(func() { a.giveBack(place) })
+			}
+		})
+	})
 }
 
 // tendPosts does one thing with what the AI puts back.
 func (a *actor) tendPosts() {
 	w := a.w
-	switch n := w.rand.IntN(10); {
+	switch n := w.rand.IntN(12); {
 	case n < 3:
 		a.turnPage()
 	case n < 4:
@@ -254,9 +341,15 @@ func (a *actor) tendPosts() {
 			return a.ai.Unload(ctx, w.diaries[a.place])
 		}, func(err error) {
 			a.attempt("unload", err)
-			a.begin()
+			w.after(w.within(100*ms), func() {
+				if a.alive() {
+					a.run(a.begin)
+				}
+			})
 		})
-	case n < 6:
+	case n < 5:
+		a.borrow(w.rand.IntN(aiCount))
+	case n < 7:
 		all := a.ai.FindAll(func(x any) bool { _, ok := x.(*postAI); return ok })
 		if len(all) == 0 {
 			return
@@ -398,7 +491,7 @@ func (w *world) judgePosts(t truth) {
 				w.problem("%s put back %s, and its AI and owner are %v and %v", a.name, w.nameOf(id), o.AI, o.Owner)
 			}
 		}
-		if page, last := w.pages[place], a.lastWord; page < last {
+		if page, last := w.pages[place], a.lastPage(); page < last {
 			w.problem("page %d of %s was a last word of %s, and its row has page %d", last, w.nameOf(w.diaries[place]), a.name, page)
 		}
 	}

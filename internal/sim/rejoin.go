@@ -32,9 +32,19 @@ func (w *world) castOut(a *actor, dies bool) {
 			w.net.takeOut(old)
 			w.after(w.within(600*ms), func() { w.net.dead(old) })
 		}
+		for range 3 {
+			w.after(w.within(second), func() { w.borrowOf(a.place) })
+		}
 		w.after(w.within(400*ms), a.away)
 		w.at(w.net.arrived(old)+w.within(second), func() { a.joinAgain(old) })
 	})
+}
+
+// borrowOf lets another AI take the diary of a place, where that went.
+func (w *world) borrowOf(place int) {
+	if b := pick(w, w.ais); b != nil && b.ai.Ready() {
+		b.run(func() { b.borrow(place) })
+	}
 }
 
 // away tells an AI that it is cut off.
@@ -62,7 +72,7 @@ func (a *actor) joinAgain(old *participant) {
 	w.count.Rejoined++
 	a.join()
 	a.part.skew, a.part.latest = old.skew, old.latest
-	a.rejoined = w.now
+	a.rejoined, a.lostAt = w.now, w.now
 	a.run(func() { a.ai.Rejoin(w.now + a.part.skew) })
 }
 

@@ -60,6 +60,7 @@ type Counters struct {
 	Rejoined             int // AIs that came back
 	Restored             int // times in which an AI put back what was gone
 	PutBack              int // things that it put back
+	Borrowed             int // lives of a diary with another AI
 	LastWords            int // written by AIs of an object that went
 	LastWordsAfar        int // among them, by AIs that were cut off or came back
 	Woken                int // handlers that had begun before their AI came back
@@ -133,6 +134,7 @@ func (c *Counters) Table() []Count {
 		{"restores", c.Restored, true},
 		{"things put back", c.PutBack, true},
 		{"last words", c.LastWords, true},
+		{"diaries borrowed", c.Borrowed, true},
 		{"last words of lives that were lost", c.LastWordsAfar, true},
 		{"handlers older than their link", c.Woken, true},
 		{"sessions dialled again", c.Redials, true},
@@ -209,6 +211,7 @@ func (c *Counters) Add(o Counters) {
 	c.Restored += o.Restored
 	c.PutBack += o.PutBack
 	c.LastWords += o.LastWords
+	c.Borrowed += o.Borrowed
 	c.LastWordsAfar += o.LastWordsAfar
 	c.Woken += o.Woken
 	c.Redials += o.Redials
