@@ -69,6 +69,7 @@ type Agent struct {
 	// From the other goroutines to run.
 	opened chan *peer
 	input  chan timed
+	closed chan error // why nobody can come any more
 
 	stats   atomic.Pointer[Stats]
 	latency Histogram
@@ -108,7 +109,7 @@ func NewAgent(cfg AgentConfig) (*Agent, error) {
 	}
 	a := &Agent{
 		cfg: cfg, log: cfg.Log, grace: cfg.Grace, state: state,
-		opened: make(chan *peer), input: make(chan timed, inputQueue),
+		opened: make(chan *peer), input: make(chan timed, inputQueue), closed: make(chan error, 1),
 		peers: map[do.ID]*peer{}, byHost: map[string]int{}, pace: newPace(cfg.FlushMost),
 	}
 	a.stats.Store(&Stats{})
@@ -162,6 +163,8 @@ func (a *Agent) loop(ctx context.Context) error {
 			a.drained(0)
 			a.publish()
 		case <-flush.C:
+		case err := <-a.closed:
+			return fmt.Errorf("clientagent: %s: accept: %w", a.cfg.Name, err)
 		case p := <-a.opened:
 			a.tick(time.Now())
 			a.open(p)
@@ -367,13 +370,13 @@ func (a *Agent) open(p *peer) {
 	}
 }
 
-// accept takes connections until ctx ends.
+// accept takes connections until ctx ends. A listener that ends before is the end of the agent.
 func (a *Agent) accept(ctx context.Context) {
 	for {
 		conn, err := a.cfg.Listener.Accept(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				a.log.Error("accept", "err", err)
+				a.closed <- err
 			}
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -323,4 +324,17 @@ func TestShutdownEjectsWithItsReason(t *testing.T) {
 	p := w.join()
 	w.stop()
 	require.Equal(t, wire.ReasonShutdown, ejected(t, p.conn))
+}
+
+// TestAgentEndsWithItsListener: one that nobody can reach any more is not left running.
+func TestAgentEndsWithItsListener(t *testing.T) {
+	d, err := messagedirector.New(messagedirector.Config{})
+	require.NoError(t, err)
+	l := link.NewMemory(link.PipeConfig{})
+	a, err := NewAgent(AgentConfig{Config: Config{Instance: do.NewID(0, 9, 9)}, Director: d, Listener: l})
+	require.NoError(t, err)
+	ended := make(chan error)
+	go func() { ended <- a.Run(t.Context()) }()
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, <-ended, net.ErrClosed)
 }

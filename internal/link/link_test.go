@@ -207,3 +207,17 @@ func TestConnectionWithoutStreamEnds(t *testing.T) {
 	require.ErrorAs(t, err, &closed)
 	require.Equal(t, wire.ReasonNoHello, closed.Reason)
 }
+
+// TestAcceptEndsWithTheSocket: who accepts hears that nobody will come.
+func TestAcceptEndsWithTheSocket(t *testing.T) {
+	cert, err := DevCertificate(time.Now(), "127.0.0.1")
+	require.NoError(t, err)
+	l, err := Listen(ListenConfig{Addr: "127.0.0.1:0", TLS: Serving(cert)})
+	require.NoError(t, err)
+	require.NoError(t, l.(*quicListener).udp.Close())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = l.Accept(ctx)
+	require.ErrorIs(t, err, net.ErrClosed)
+	_ = l.Close() // the socket is closed already
+}

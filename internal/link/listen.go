@@ -110,6 +110,7 @@ func (l *quicListener) run() {
 	for {
 		conn, err := l.ln.Accept(l.ctx)
 		if err != nil {
+			l.cancel() // it may be that the socket failed: Accept says so
 			return
 		}
 		select {
