@@ -86,18 +86,21 @@ func (t *session) freeServerHandle() uint16 {
 
 // permission is what an AI lets one session open below a parent.
 type permission struct {
-	zones []do.Zone
+	zones []do.Zone // ascending: a client may ask for thousands, again and again
 	all   bool
 }
 
 func (p permission) covers(zones []do.Zone) bool {
-	return p.all || len(zones) > 0 && !slices.ContainsFunc(zones, func(z do.Zone) bool { return !slices.Contains(p.zones, z) })
+	return p.all || len(zones) > 0 && !slices.ContainsFunc(zones, func(z do.Zone) bool {
+		_, ok := slices.BinarySearch(p.zones, z)
+		return !ok
+	})
 }
 
 // permit replaces a permission. What could be opened until now is excused for a while.
 func (s *State) permit(t *session, b *wire.PermitInterest) {
 	old := t.permits[b.Parent]
-	p := permission{zones: slices.Clone(b.Zones), all: b.All}
+	p := permission{zones: slices.Sorted(slices.Values(b.Zones)), all: b.All}
 	if p.all || len(p.zones) > 0 {
 		if t.permits == nil {
 			t.permits = map[do.ID]permission{}

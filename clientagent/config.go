@@ -79,7 +79,7 @@ type Config struct {
 	MaxSessions int
 	// MaxFrame is how many bytes a client's frame may have (reason 106). Default wire.MaxClientFrame.
 	MaxFrame int
-	// MaxHandles and MaxZones bound a client's interests, and the zones of all of them. Defaults 64, 4,096.
+	// MaxHandles and MaxZones bound the interests that a client opens itself, and the zones of all of them. Defaults 64, 4,096.
 	MaxHandles, MaxZones int
 	// MaxRequests bounds a client's unanswered sets, moves and calls. Default 512.
 	MaxRequests int

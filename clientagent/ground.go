@@ -163,6 +163,7 @@ func (s *State) setOpen(g *ground, open []do.Zone) {
 		g.narrowed = s.now + int64(s.cfg.History)
 	}
 	g.open = open
+	slices.Sort(g.open)
 }
 
 // groundUpdate hears of a set of a parent's fields. Before the ground is known, the answer under way is newer.

@@ -75,9 +75,10 @@ func (s *State) clientAddInterest(t *session, f *wire.ClientAddInterest) {
 // refuseInterest says what is wrong with a wish that is allowed.
 func (s *State) refuseInterest(t *session, number uint16, parent do.ID, zones []do.Zone) (wire.Code, string) {
 	old := t.handle(number)
-	total := len(zones)
+	own, total := 0, len(zones)
 	for _, h := range t.handles {
-		if h != old {
+		if h != old && h.number < serverHandles {
+			own++
 			total += len(h.zones)
 		}
 	}
@@ -86,7 +87,7 @@ func (s *State) refuseInterest(t *session, number uint16, parent do.ID, zones []
 		return wire.CodeDenied, "handles from 32768 up are the server's"
 	case parent.IsZero():
 		return wire.CodeNoParent, "no parent"
-	case old == nil && len(t.handles) >= s.cfg.MaxHandles:
+	case own >= s.cfg.MaxHandles:
 		return wire.CodeOverload, fmt.Sprintf("more than %d handles", s.cfg.MaxHandles)
 	case total > s.cfg.MaxZones:
 		return wire.CodeOverload, fmt.Sprintf("more than %d zones", s.cfg.MaxZones)

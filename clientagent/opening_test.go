@@ -100,6 +100,31 @@ func TestHistoryIsAMap(t *testing.T) {
 	})
 }
 
+// TestPermissionIsASet: what it covers is what it has, in whatever order the cluster and the client say it.
+func TestPermissionIsASet(t *testing.T) {
+	s, ids := fanned(t, 1)
+	u, parent := s.sessions[ids[0]], do.NewID(1, 1, 1)
+	rapid.Check(t, func(rt *rapid.T) {
+		zones := rapid.SliceOfN(rapid.Uint32Range(0, 12), 0, 12)
+		var has, asked []do.Zone
+		for _, z := range zones.Draw(rt, "has") {
+			has = append(has, do.Zone(z))
+		}
+		for _, z := range zones.Draw(rt, "asked") {
+			asked = append(asked, do.Zone(z))
+		}
+		want := len(asked) > 0
+		for _, z := range asked {
+			want = want && slices.Contains(has, z)
+		}
+		s.permit(u, &wire.PermitInterest{Parent: parent, Zones: has})
+		require.Equal(rt, want, u.permits[parent].covers(asked))
+		g := &ground{}
+		s.setOpen(g, has)
+		require.Equal(rt, want, permission{zones: g.open}.covers(asked))
+	})
+}
+
 // opened lets a session of fanned open a zone, and returns the context of its opening.
 func opened(t testing.TB, s *State, session do.ID, zone do.Zone) uint32 {
 	t.Helper()
