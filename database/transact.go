@@ -328,10 +328,12 @@ func (s *State) expireTransactions(out *wire.Outbox) {
 	list := s.txOrder
 	s.txOrder = nil
 	for _, t := range list {
+		if s.txs[t.id] != t {
+			continue
+		}
+		s.expireAsks(t, out)
 		late := s.now-t.at >= int64(s.cfg.FreezeTimeout)
 		switch {
-		case s.txs[t.id] != t:
-			continue
 		case t.step == txFreezes && late:
 			s.refuse(t, &wire.Failed{DO: t.silent(), Code: wire.CodeTimeout, Text: "its state server does not answer"}, out)
 		case t.step == txThaws && late:
@@ -339,6 +341,15 @@ func (s *State) expireTransactions(out *wire.Outbox) {
 			continue
 		}
 		s.txOrder = append(s.txOrder, t)
+	}
+}
+
+// expireAsks answers those who have waited for long for the outcome of a transaction that is not decided: they ask again,
+// and do not gather while the database is away.
+func (s *State) expireAsks(t *transaction, out *wire.Outbox) {
+	for len(t.asks) > 0 && s.now-t.asks[0].at >= int64(s.cfg.FreezeTimeout) {
+		_ = s.fail(t.asks[0], wire.CodeTimeout, "it is not decided yet", out)
+		t.asks = t.asks[1:]
 	}
 }
 
