@@ -38,7 +38,7 @@ type AI struct {
 	joined     bool // the schema record is that of the cluster as it is now
 	failure    error
 	hello      uint32
-	outgrew    int64  // when a class was met last that is not known
+	outgrew    bool   // a class was met that is not known
 	offers     *Timer // of the schema; nil: it was not offered
 	onReady    []func()
 	early      []wire.Message    // that came before the schema, and wait for it
@@ -325,14 +325,24 @@ func contextOf(b wire.Body) (uint32, bool) {
 	return 0, false
 }
 
-// outgrown asks for the schema, of which this AI does not know a class that an object has: it has grown since. Not more
-// than once a second.
+// outgrown asks for the schema, of which this AI does not know a class that an object has: it has grown since. Each second,
+// until there is one that is newer. Who has just joined asks for it anyway.
 func (a *AI) outgrown() {
-	if !a.joined || a.now < a.outgrew+int64(time.Second) {
+	if a.outgrew {
 		return
 	}
-	a.outgrew = a.now
-	a.send(do.Control(do.RoleDatabase), &wire.SchemaGet{Context: a.nextContext()})
+	a.outgrew = true
+	a.askSchema()
+}
+
+func (a *AI) askSchema() {
+	if !a.outgrew || a.failure != nil {
+		return
+	}
+	if a.joined {
+		a.send(do.Control(do.RoleDatabase), &wire.SchemaGet{Context: a.nextContext()})
+	}
+	a.timers.add(a.now+int64(time.Second), 0, a.askSchema)
 }
 
 // hearSchema takes the cluster's schema in, once it holds the game's.
@@ -350,10 +360,10 @@ func (a *AI) hearSchema(b *wire.SchemaRecord) {
 		a.fail(fmt.Errorf("repository: schema of the cluster: %w", err))
 		return
 	}
-	grown := a.joined
+	grown := a.joined || a.outgrew
 	a.schema, a.version, a.partitions, a.ready, a.joined = s, b.Version, b.Partitions, true, true
 	if grown {
-		a.outgrew = 0
+		a.outgrew = false
 		// Objects of its new classes could not be taken in. Those that are here keep their classes: nothing in this process
 		// was built with the new fields.
 		a.askHeld()

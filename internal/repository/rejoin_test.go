@@ -134,14 +134,37 @@ func TestSchemaGrows(t *testing.T) {
 	x.step(&wire.EnterAI{Entry: e}, &wire.EnterAI{Entry: e})
 	require.IsType(t, &wire.SchemaGet{}, x.one())
 	require.Zero(t, x.a.Len())
-	x.tick(2 * second)
+	x.tick(second)
+	require.IsType(t, &wire.SchemaGet{}, x.one(), "the question or its answer was lost")
+	x.tick(second)
 	x.step(&wire.HeldDigest{Counts: []wire.HeldCount{{DO: e.DO, Class: e.Class}}})
 	get := x.one().(*wire.SchemaGet)
 	x.step(&wire.SchemaRecord{Context: get.Context, Version: 2, Text: grown.Text(), Partitions: 4})
 	require.IsType(t, &wire.AskHeld{}, x.one())
 	x.step(&wire.EnterAI{Entry: e})
 	require.Equal(t, 1, x.a.Len())
+	x.tick(10 * second)
 	require.Empty(t, x.sent())
+}
+
+// The schema grew while the AI was cut off, and what it runs there comes before it knows that.
+func TestSchemaGrewWhileAway(t *testing.T) {
+	x := newAITest(t)
+	grown, err := do.ParseSchema(append(x.a.Schema().Text(), []byte("dclass Lamp {\n  uint8 Light required broadcast;\n};\n")...))
+	require.NoError(t, err)
+	lamp := grown.Class("Lamp")
+	e := wire.Entry{
+		DO: do.NewID(1, 1, 5), Class: lamp.Number(), Version: do.Version{Inc: 1, N: 1}, AI: x.a.Channel(), Fields: values(t, lamp, "Light", 3),
+	}
+	x.a.Away(x.now)
+	x.a.Rejoin(x.now)
+	set := body[*wire.SchemaSet](x, x.sent())
+	x.step(&wire.EnterAI{Entry: e})
+	require.Empty(t, x.sent())
+	x.step(&wire.SchemaRecord{Context: set.Context, Version: 2, Text: grown.Text(), Partitions: 4})
+	body[*wire.AskHeld](x, x.sent())
+	x.step(&wire.EnterAI{Entry: e})
+	require.Equal(t, 1, x.a.Len())
 }
 
 // What an AI heard of objects before it knew the schema is of the cluster that was there then.

@@ -256,7 +256,7 @@ func (w *world) checkWay(session do.Channel, b *wire.Bundle) {
 			w.count.ThroughDoors++
 		}
 	}
-	if w.count.LinksLost+w.count.StatesDied > 0 {
+	if c.agent.astray(w.now) {
 		return // who goes by what long ago was is not to blame
 	}
 	var x, y float64

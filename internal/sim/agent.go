@@ -36,6 +36,26 @@ type conn struct {
 	rights  rights
 }
 
+// noteLoss notes that links of a participant are cut for a while, or that a State dies.
+func (w *world) noteLoss(p *participant, until int64) {
+	p.lost = max(p.lost, until)
+	for _, s := range w.states {
+		if s != nil && s.participant == p {
+			w.statesLost = max(w.statesLost, until)
+		}
+	}
+}
+
+// repaired is how long it takes at most after a loss until what was missed is made good: two digests, and an opening that is asked
+// for again.
+const repaired = 4 * second
+
+// astray reports whether the agent may have gone by what long ago was, at some time since: messages to it were lost, or between
+// States, and that was not made good yet. What others missed does not concern it.
+func (a *agent) astray(since int64) bool {
+	return max(a.lost, a.w.statesLost) > since-repaired && max(a.lost, a.w.statesLost) > 0
+}
+
 // step gives the agent a message, and sends what it caused.
 func (a *agent) step(m wire.Message) {
 	_ = a.state.Step(m, &a.out) // refusals are answers

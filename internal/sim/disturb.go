@@ -104,13 +104,16 @@ func (w *world) killState(i int) {
 	for _, id := range slices.Concat(w.ids, w.posts) {
 		if slices.Contains(shardPartitions[i], id.Partition()) {
 			w.told.gone(id)
+			delete(w.watch.present, id)
 		}
 	}
+	w.noteLoss(s.participant, w.now)
 	w.again(second, func() {
 		if err := w.buildShard(i); err != nil {
 			w.problem("state %d: %v", i+1, err)
 			return
 		}
+		w.noteLoss(w.states[i].participant, w.now)
 		w.net.came(w.states[i].participant)
 	})
 }

@@ -22,6 +22,7 @@ type participant struct {
 	builds  bool    // an AI: what it writes is built on what it wrote before
 	far     bool    // on a node of its own: the links to it can be lost
 	skew    int64   // what its clock is ahead, nanoseconds
+	lost    int64   // until when its own links were cut last
 	latest  int64   // the latest time that it was told: for it time never goes back
 }
 
@@ -258,6 +259,7 @@ func (n *network) cutFrom(p *participant, others []*participant, lasts int64) {
 	}
 	n.w.record(fmt.Sprint("cut for ", lasts/ms, " ms from", names), p.name, "", wire.Message{})
 	until := n.w.now + lasts
+	n.w.noteLoss(p, until)
 	for _, q := range others {
 		for _, l := range []*link{n.link(p, q), n.link(q, p)} {
 			n.lose(l)

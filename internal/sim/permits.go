@@ -174,7 +174,7 @@ func (v *written) judgeOpened(a *added) {
 		once = once || a.parent.IsWellKnown() || v.had[a.parent]
 	case clientagent.InterestPermitted:
 		rooms, _ := w.told.roomsSince(a, a.at)
-		once = once || rooms || w.count.LinksLost+w.count.StatesDied > 0 // it may go by what long ago was
+		once = once || rooms || v.c.agent.astray(a.at) // it may go by what long ago was
 	}
 	w.count.OpenedByRight++
 	if !once {
@@ -198,7 +198,7 @@ func (v *written) surely(a *added) bool {
 		return always || a.parent.IsWellKnown()
 	case clientagent.InterestPermitted:
 		_, rooms := w.told.roomsSince(a, a.at)
-		return always || rooms && w.count.LinksLost+w.count.StatesDied == 0
+		return always || rooms && !v.c.agent.astray(a.at)
 	}
 	return true
 }

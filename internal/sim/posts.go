@@ -116,7 +116,7 @@ func (x *diaryAI) OnGenerate() {
 // lastPage is the last word of an AI on its diary, 0 if that may be refused: what is left of a life that ended while the AI
 // was cut off counts only until somebody else has the diary.
 func (a *actor) lastPage() uint64 {
-	if a == nil || a.lastFar && a.w.borrowed[a.place] > a.lastAt-farFor {
+	if a == nil || (a.lastFar || a.lostAt >= a.lastAt) && a.w.borrowed[a.place] > a.lastAt-farFor {
 		return 0
 	}
 	return a.lastWord
@@ -138,6 +138,11 @@ func (x *diaryAI) lastWord() {
 	if !a.owns(x) || !a.alive() {
 		return
 	}
+	a.w.after(a.w.within(300*ms), func() { // whoever unloaded it
+		if a.alive() && !a.part.gone {
+			a.run(a.begin)
+		}
+	})
 	if a.w.chance(50) {
 		x.Page++
 	} else if x.dirty != x.Page {
@@ -339,14 +344,7 @@ func (a *actor) tendPosts() {
 	case n < 4:
 		a.task(func(ctx context.Context) error {
 			return a.ai.Unload(ctx, w.diaries[a.place])
-		}, func(err error) {
-			a.attempt("unload", err)
-			w.after(w.within(100*ms), func() {
-				if a.alive() {
-					a.run(a.begin)
-				}
-			})
-		})
+		}, func(err error) { a.attempt("unload", err) })
 	case n < 5:
 		a.borrow(w.rand.IntN(aiCount))
 	case n < 7:

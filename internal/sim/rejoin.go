@@ -18,6 +18,7 @@ func (w *world) castOut(a *actor, dies bool) {
 		return
 	}
 	silent := w.within(400 * ms)
+	a.lostAt = w.now
 	w.record("is cut off", a.name, "", wire.Message{})
 	w.net.silence(old, silent)
 	w.after(silent, func() {

@@ -34,6 +34,7 @@ type world struct {
 	tool       *participant
 	down       bool              // there are no servers
 	servers    uint64            // States and agents that were made
+	statesLost int64             // until when links of States were cut last, or one died
 	tools      uint32            // requests of the tool
 	schema     *do.Schema        // of the cluster: the game's, and more
 	wild       map[string][]wild // random fields by class; only looked up

@@ -80,7 +80,7 @@ func (v *written) frame(f wire.Frame) {
 func (v *written) entered(f *wire.ClientEnter) {
 	w := v.c.w
 	l := f.Location
-	if w.count.LinksLost+w.count.StatesDied > 0 || v.opens(l) || v.covered(func(a *added) bool {
+	if v.c.agent.astray(w.now) || v.opens(l) || v.covered(func(a *added) bool {
 		return a.parent == l.Parent && slices.Contains(a.zones, l.Zone) || w.told.maySee(followed{id: a.follow.id}, l)
 	}) {
 		return
@@ -148,7 +148,7 @@ func (v *written) opened(f *wire.ClientInterestOpened) {
 	}
 	v.autos[f.Handle] = added{parent: f.Parent, zones: f.Zones}
 	w := v.c.w
-	if w.count.LinksLost+w.count.StatesDied > 0 {
+	if v.c.agent.astray(w.now) {
 		return
 	}
 	said := slices.ContainsFunc(w.told.lately(f.Parent), func(l land) bool { return slices.Equal(l.inside, f.Zones) })
@@ -187,7 +187,7 @@ const arriving = 200 * ms
 // nothing can be said.
 func (v *written) complete(context uint32, a *added) {
 	w := v.c.w
-	if w.count.LinksLost+w.count.StatesDied > 0 {
+	if v.c.agent.astray(a.at) {
 		return
 	}
 	before := w.now - arriving
