@@ -29,16 +29,14 @@ func (s *State) sessionFrames(b *wire.SessionFrames) error {
 		s.eject(t, wire.ReasonRate, fmt.Sprintf("more than %d bytes a second", s.cfg.Bytes))
 	}
 	if len(t.held.uses) > 0 && !b.Datagram {
+		s.frameRate(t, b.Bytes)
 		t.held.bytes = append(t.held.bytes, b.Bytes...)
 		return nil
 	}
-	for rest := b.Bytes; len(rest) > 0 && !t.doom.set; {
-		if !t.in.take(1, float64(s.cfg.Frames), float64(2*s.cfg.Frames), s.now) {
-			s.eject(t, wire.ReasonRate, fmt.Sprintf("more than %d frames a second", s.cfg.Frames))
-			break
-		}
+	for rest := b.Bytes; len(rest) > 0 && s.takeFrame(t); {
 		n := s.clientFrame(t, rest, b.Datagram)
 		if len(t.held.uses) > 0 && !b.Datagram {
+			s.frameRate(t, rest[n:])
 			t.held.bytes = bytes.Clone(rest) // this frame waits, and all behind it
 			break
 		}
@@ -52,6 +50,25 @@ func (s *State) sessionFrames(b *wire.SessionFrames) error {
 		return fmt.Errorf("clientagent: session %s: %s: %w", t.id, t.doom.text, errRefused)
 	}
 	return nil
+}
+
+// takeFrame counts a frame against the session's rate; false: it is too much, or the session ends anyway.
+func (s *State) takeFrame(t *session) bool {
+	if !t.doom.set && !t.in.take(1, float64(s.cfg.Frames), float64(2*s.cfg.Frames), s.now) {
+		s.eject(t, wire.ReasonRate, fmt.Sprintf("more than %d frames a second", s.cfg.Frames))
+	}
+	return !t.doom.set
+}
+
+// frameRate counts frames that have to wait: when they are handled, all at once, they are not counted again.
+func (s *State) frameRate(t *session, b []byte) {
+	for len(b) > 0 && s.takeFrame(t) {
+		n, err := fields.Skip(b)
+		if err != nil {
+			return // what is wrong with it is found when it is its turn
+		}
+		b = b[n:]
+	}
 }
 
 // inFrame is one decoded frame. The most frequent ones are decoded by value.

@@ -99,12 +99,14 @@ func (n *Node) transmit(p *peer, packet wire.Packet, b []byte) (ok bool) {
 	if err == nil {
 		return true
 	}
-	n.log.Error("packet not sent", "node", p.id, "packet", packet.PacketType().String(), "err", err)
-	if n.conn.IsConnected() {
-		n.director.mu.Lock()
-		defer n.director.mu.Unlock()
-		n.restart(p, err.Error())
+	if !n.conn.IsConnected() {
+		n.log.Debug("packet not sent: no connection", "node", p.id, "packet", packet.PacketType().String())
+		return false
 	}
+	n.log.Error("packet not sent", "node", p.id, "packet", packet.PacketType().String(), "err", err)
+	n.director.mu.Lock()
+	defer n.director.mu.Unlock()
+	n.restart(p, err.Error())
 	return false
 }
 
