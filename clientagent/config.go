@@ -110,37 +110,48 @@ func (c *Config) validate() error {
 	if c.Interests > InterestPermitted {
 		return fmt.Errorf("clientagent: config: no interest policy %d", c.Interests)
 	}
-	for d, v := range map[*time.Duration]time.Duration{
-		&c.Heartbeat:      30 * time.Second,
-		&c.HelloTimeout:   10 * time.Second,
-		&c.OpeningTimeout: 3 * time.Second,
-		&c.History:        10 * time.Second,
-		&c.Repeat:         200 * time.Millisecond,
-		&c.AliasRest:      5 * time.Second,
-		&c.RequestTimeout: 30 * time.Second,
-		&c.CallTimeout:    60 * time.Second,
-		&c.WriteStall:     5 * time.Second,
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		or    time.Duration
+	}{
+		{"Heartbeat", &c.Heartbeat, 30 * time.Second},
+		{"HelloTimeout", &c.HelloTimeout, 10 * time.Second},
+		{"OpeningTimeout", &c.OpeningTimeout, 3 * time.Second},
+		{"History", &c.History, 10 * time.Second},
+		{"Repeat", &c.Repeat, 200 * time.Millisecond},
+		{"AliasRest", &c.AliasRest, 5 * time.Second},
+		{"RequestTimeout", &c.RequestTimeout, 30 * time.Second},
+		{"CallTimeout", &c.CallTimeout, 60 * time.Second},
+		{"WriteStall", &c.WriteStall, 5 * time.Second},
 	} {
-		if *d == 0 {
-			*d = v
+		if *d.value == 0 {
+			*d.value = d.or
+		}
+		if *d.value < 0 && d.value != &c.Heartbeat {
+			return fmt.Errorf("clientagent: config: %s is %v", d.name, *d.value)
 		}
 	}
-	for n, v := range map[*int]int{
-		&c.MaxSessions: 10_000,
-		&c.MaxFrame:    wire.MaxClientFrame,
-		&c.MaxHandles:  64,
-		&c.MaxZones:    4096,
-		&c.MaxRequests: 512,
-		&c.Frames:      1000,
-		&c.Bytes:       256 << 10,
-		&c.Backlog:     1 << 20,
-		&c.Behind:      8 << 10,
+	for _, n := range []struct {
+		name  string
+		value *int
+		or    int
+	}{
+		{"MaxSessions", &c.MaxSessions, 10_000},
+		{"MaxFrame", &c.MaxFrame, wire.MaxClientFrame},
+		{"MaxHandles", &c.MaxHandles, 64},
+		{"MaxZones", &c.MaxZones, 4096},
+		{"MaxRequests", &c.MaxRequests, 512},
+		{"Frames", &c.Frames, 1000},
+		{"Bytes", &c.Bytes, 256 << 10},
+		{"Backlog", &c.Backlog, 1 << 20},
+		{"Behind", &c.Behind, 8 << 10},
 	} {
-		if *n == 0 {
-			*n = v
+		if *n.value == 0 {
+			*n.value = n.or
 		}
-		if *n < 0 {
-			return fmt.Errorf("clientagent: config: a limit is %d", *n)
+		if *n.value < 0 {
+			return fmt.Errorf("clientagent: config: %s is %d", n.name, *n.value)
 		}
 	}
 	return nil
