@@ -17,6 +17,7 @@ type agent struct {
 	state  *clientagent.State
 	out    wire.Outbox
 	conns  map[do.ID]*conn // by session; only looked up
+	heard  heardOf
 }
 
 // conn is one connection of a client: a stream in each direction, and datagrams.

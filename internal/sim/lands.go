@@ -141,6 +141,7 @@ type chronicle struct {
 	w     *world
 	lands map[do.ID][]landSince // ascending by time; only looked up
 	stays map[do.ID][]stay
+	died  map[do.ID]int64 // when each object died last; what is below it is dying
 }
 
 type landSince struct {
@@ -229,6 +230,7 @@ func (c *chronicle) says(id do.ID, m fields.Map) {
 
 // gone notes that an object is no more; so does a State's death for all that it had.
 func (c *chronicle) gone(id do.ID) {
+	c.died[id] = c.w.now
 	if _, ok := c.lands[id]; ok {
 		c.noteLand(id, land{})
 	}
@@ -272,11 +274,15 @@ func (c *chronicle) at(id do.ID) do.Location {
 	return list[len(list)-1].at
 }
 
-func (c *chronicle) latelyAt(id do.ID) []do.Location {
+// latelyAt is where an object was when somebody may go by it.
+func (c *chronicle) latelyAt(id do.ID) []do.Location { return c.sinceAt(id, c.w.now-late) }
+
+// sinceAt is where an object was at some time since.
+func (c *chronicle) sinceAt(id do.ID, since int64) []do.Location {
 	list := c.stays[id]
 	var out []do.Location
 	for i, s := range list {
-		if i+1 == len(list) || list[i+1].since >= c.w.now-late {
+		if i+1 == len(list) || list[i+1].since >= since {
 			out = append(out, s.at)
 		}
 	}
@@ -310,16 +316,20 @@ func (s *steady) land(parent do.ID) land {
 	return last.land
 }
 
-// maySee reports whether some way of what was lately shows a location to who follows an object.
+// heard is how long what a State says is under way at most. An agent hears of all that decides what a handle that follows
+// covers, in order, and closes what it covered before: that is all by which it is late.
+const heard = 100 * ms
+
+// maySee reports whether some way of what was when its agent heard of it last shows a location to who follows an object.
 func (c *chronicle) maySee(f followed, l do.Location) bool {
-	for _, at := range c.latelyAt(f.id) {
+	for _, at := range c.sinceAt(f.id, c.w.now-heard) {
 		if at.IsZero() {
 			continue
 		}
 		if c.mayBeAround(at.Parent, f.outer, l) {
 			return true
 		}
-		for _, here := range c.lately(at.Parent) {
+		for _, here := range c.since(at.Parent, c.w.now-heard) {
 			if at.Parent == l.Parent && here.near(at.Zone, l.Zone) {
 				return true
 			}
@@ -335,14 +345,14 @@ func (c *chronicle) maySee(f followed, l do.Location) bool {
 
 // mayBeAround reports whether a location may be near to where a parent is, or so many above it.
 func (c *chronicle) mayBeAround(parent do.ID, outer int, l do.Location) bool {
-	return outer > 0 && slices.ContainsFunc(c.latelyAt(parent), func(at do.Location) bool {
+	return outer > 0 && slices.ContainsFunc(c.sinceAt(parent, c.w.now-heard), func(at do.Location) bool {
 		return !at.IsZero() && (c.mayBeNear(at, l) || c.mayBeAround(at.Parent, outer-1, l))
 	})
 }
 
 func (c *chronicle) mayBeNear(stand, l do.Location) bool {
 	return stand.Parent == l.Parent &&
-		slices.ContainsFunc(c.lately(stand.Parent), func(x land) bool { return x.near(stand.Zone, l.Zone) })
+		slices.ContainsFunc(c.since(stand.Parent, c.w.now-heard), func(x land) bool { return x.near(stand.Zone, l.Zone) })
 }
 
 // mayGo reports whether some way of what was lately lets a client move its object there, by the grids and the doors.

@@ -109,7 +109,7 @@ func newWorld(seed uint64, opts Options) (*world, error) {
 	w.trace.names = map[do.ID]string{gateID: "gate"}
 	w.net = network{w: w, table: messagedirector.NewTable(seed), hosted: map[*participant][]do.Range{}}
 	w.ledger.w, w.watch.w, w.watch.present = w, w, map[do.ID]presence{}
-	w.told = chronicle{w: w, lands: map[do.ID][]landSince{}, stays: map[do.ID][]stay{}}
+	w.told = chronicle{w: w, lands: map[do.ID][]landSince{}, stays: map[do.ID][]stay{}, died: map[do.ID]int64{}}
 	w.trades = trades{w: w, byTx: map[do.ID]*trade{}, byNumber: map[uint64]*trade{}, questions: map[question]*trade{}}
 	var err error
 	if w.game, err = w.registry(); err != nil {
@@ -303,7 +303,7 @@ func (w *world) stepShard(s *shard, m wire.Message) {
 func (w *world) buildAgent(i int) error {
 	id := w.server()
 	name := w.name(id, fmt.Sprint("agent", i+1, "."))
-	a := &agent{w: w, policy: w.policies[i]}
+	a := &agent{w: w, policy: w.policies[i], heard: heardOf{w: w, stays: map[do.ID]heardAt{}}}
 	var err error
 	a.state, err = clientagent.New(clientagent.Config{
 		Instance: id, Heartbeat: 4 * time.Second, OpeningTimeout: 1500 * time.Millisecond, History: 2 * time.Second,
@@ -314,7 +314,10 @@ func (w *world) buildAgent(i int) error {
 		return err
 	}
 	a.conns = map[do.ID]*conn{}
-	a.participant = w.net.join(name, true, func(m wire.Message) { a.step(m) })
+	a.participant = w.net.join(name, true, func(m wire.Message) {
+		a.heard.observe(m)
+		a.step(m)
+	})
 	w.agents[i], w.everyAgent = a, append(w.everyAgent, a)
 	a.state.Start(&a.out)
 	a.flush()

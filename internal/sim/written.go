@@ -17,15 +17,14 @@ type written struct {
 	had     map[do.ID]bool        // everything that it ever saw, owned or was told of
 	autos   map[uint16]added      // what is open by itself, by handle
 	open    map[uint16]uint32     // of each handle, the context of what opened it as it is
-	over    map[uint32]int64      // by context: since when an interest is not open any more, or was not opened
-	closed  map[do.Location]int64 // the same of what was open by itself
+	over    map[uint32]bool       // by context: an interest is not open any more, or was not opened
 	heading map[do.ID]do.Location // where the last move that was passed on led
 }
 
 func newWritten(c *conn) written {
 	return written{
 		c: c, aliases: map[uint32]do.ID{}, owned: map[do.ID]bool{}, seen: map[do.ID]bool{}, had: map[do.ID]bool{}, autos: map[uint16]added{},
-		open: map[uint16]uint32{}, over: map[uint32]int64{}, closed: map[do.Location]int64{}, heading: map[do.ID]do.Location{},
+		open: map[uint16]uint32{}, over: map[uint32]bool{}, heading: map[do.ID]do.Location{},
 	}
 }
 
@@ -74,7 +73,7 @@ func (v *written) frame(f wire.Frame) {
 	}
 }
 
-// entered checks that an interest of the client's covers what is there, or did a moment ago: its zones, or what is around that
+// entered checks that an interest of the client's covers what is there: its zones, or what is around that
 // which it follows, or around a parent above that; or that it is open by itself. Where messages were lost an agent may go by
 // what long ago was.
 func (v *written) entered(f *wire.ClientEnter) {
@@ -93,31 +92,30 @@ func (v *written) entered(f *wire.ClientEnter) {
 	w.problem("%s sees %s at %s, which no interest of its covers", v.c.who.name, w.nameOf(f.DO), p.Channel(do.At(l)))
 }
 
-// covered reports whether something holds of an interest that is open, or was a moment ago.
+// covered reports whether something holds of an interest that is open, or being opened.
 func (v *written) covered(holds func(*added) bool) bool {
 	for context, a := range v.c.view.adds { // in any order: it says yes or no
-		if over, ok := v.over[context]; !a.removed && (!ok || over >= v.c.w.now-late) && holds(&a) {
+		if !a.removed && !v.over[context] && holds(&a) {
 			return true
 		}
 	}
 	return false
 }
 
-// opens reports whether a location is open by itself, or was a moment ago.
+// opens reports whether a location is open by itself.
 func (v *written) opens(l do.Location) bool {
 	for _, a := range v.autos { // in any order
 		if a.parent == l.Parent && slices.Contains(a.zones, l.Zone) {
 			return true
 		}
 	}
-	over, ok := v.closed[l]
-	return ok && over >= v.c.w.now-late
+	return false
 }
 
 // holds notes what a handle is now. One that was refused is as it was before.
 func (v *written) holds(f *wire.ClientInterestDone, a *added) {
 	if a.removed || f.Code == wire.CodeClosed || refused(f.Code) {
-		v.over[f.Context] = v.c.w.now
+		v.over[f.Context] = true
 	}
 	if refused(f.Code) {
 		return
@@ -131,12 +129,8 @@ func (v *written) holds(f *wire.ClientInterestDone, a *added) {
 // closes notes that a handle is not open any more as it was.
 func (v *written) closes(handle uint16) {
 	if context, ok := v.open[handle]; ok {
-		v.over[context] = v.c.w.now
+		v.over[context] = true
 		delete(v.open, handle)
-	}
-	a := v.autos[handle]
-	for _, z := range a.zones {
-		v.closed[do.Location{Parent: a.parent, Zone: z}] = v.c.w.now
 	}
 	delete(v.autos, handle)
 }
@@ -182,9 +176,9 @@ func (v *written) done(f *wire.ClientInterestDone) {
 // nothing about that.
 const arriving = 200 * ms
 
-// complete checks that a DONE did not come too early: what has been in the zones all the time for a while is in view, also
-// where that which a handle follows, or a parent of it, moved while the handle was being opened. Where messages were lost
-// nothing can be said.
+// complete checks that a DONE did not come too early: what has been in the zones all the time for a while is in view. Zones
+// are those in which something is when the agent has heard of it, if only just now: what a handle follows, or a parent of
+// it, may move while the handle is being opened. Where messages were lost nothing can be said.
 func (v *written) complete(context uint32, a *added) {
 	w := v.c.w
 	if v.c.agent.astray(a.at) {
@@ -196,10 +190,11 @@ func (v *written) complete(context uint32, a *added) {
 	}
 	for _, id := range slices.Concat(w.ids, w.posts) {
 		p, ok := w.watch.present[id]
-		if !ok || p.since >= before || v.seen[id] || v.owned[id] {
+		if !ok || p.since >= before || v.seen[id] || v.owned[id] || w.told.died[p.at.Parent] > p.since {
 			continue
 		}
-		if covered, moved := a.covers(w, p.at); covered && moved < before {
+		covered, moved := a.covers(w, p.at)
+		if covered && moved < before || !a.follow.id.IsZero() && sees(&v.c.agent.heard, a.follow.id, a.follow.outer, p.at) {
 			w.problem("%s is told that interest %d is open, and does not see %s", v.c.who.name, context, w.nameOf(id))
 		}
 	}
