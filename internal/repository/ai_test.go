@@ -61,6 +61,46 @@ func TestRule27CreateFillsInAIAndOwner(t *testing.T) {
 	require.Nil(t, x.a.Find(a.ID()))
 }
 
+// What a handler changes on objects is one bundle also while their Creates have no answer yet; only what the handler itself
+// makes cannot be in it, and follows its Create.
+func TestChangesOfWhatIsBeingMadeAreOneBundle(t *testing.T) {
+	x := newAITest(t)
+	var made [2]*AvatarAI
+	for i := range made {
+		made[i] = &AvatarAI{t: x.testWorld}
+		made[i].Name = "Flippy"
+		require.NoError(t, x.a.Create(made[i], Place{Partition: 1}))
+		x.one()
+	}
+	err := x.do(func(context.Context) error {
+		if err := x.a.Change(&made[0].Object, &made[1].Object); err != nil {
+			return err
+		}
+		made[0].Gold, made[1].Gold = 5, -5
+		return nil
+	})
+	require.NoError(t, *err)
+	require.Len(t, x.one().(*wire.Bundle).Ops, 2)
+
+	third := &AvatarAI{t: x.testWorld}
+	third.Name = "Sam"
+	err = x.do(func(context.Context) error {
+		if err := x.a.Create(third, Place{Partition: 1}); err != nil {
+			return err
+		}
+		if err := x.a.Change(&made[0].Object, &third.Object); err != nil {
+			return err
+		}
+		made[0].Gold, third.Gold = 0, 5
+		return nil
+	})
+	require.NoError(t, *err)
+	out := x.sent()
+	require.Len(t, out, 3)
+	require.IsType(t, &wire.Create{}, out[1].Body)
+	require.Equal(t, third.ID(), out[2].Body.(*wire.SetFields).DO)
+}
+
 // rule 18: a refused Create takes the object out again, and tells who waits.
 func TestRule18RefusedCreate(t *testing.T) {
 	x := newAITest(t)

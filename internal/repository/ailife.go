@@ -51,6 +51,7 @@ func (a *AI) Create(target any, p Place) error {
 	msg := &wire.Create{DO: id, Class: class.Number(), Location: p.At, AI: o.ai, Owner: o.owner, Fields: m}
 	a.hold(o, op{kind: opCreate, o: o, send: func() {
 		msg.Context = a.nextContext()
+		o.unsent = false
 		a.creates[msg.Context] = o
 		a.watchCreates()
 		a.send(do.ObjectChannel(id), msg)
@@ -88,7 +89,7 @@ func (a *AI) creatable(target any) (*do.Instance, *do.Behaviour, *do.Class, erro
 
 func (a *AI) newRecord(id do.ID, class *do.Class, p Place, m fields.Map) *object {
 	o := newObject(id, class)
-	o.making, o.at = true, p.At
+	o.making, o.unsent, o.at = true, true, p.At
 	if o.ai = p.AI; o.ai.IsZero() && !p.NoAI {
 		o.ai = a.channel
 	}
@@ -180,6 +181,10 @@ func (a *AI) Arrived(ctx context.Context, id do.ID) (any, error) {
 		w := &waiter{what: "await " + id.String(), ctx: ctx}
 		a.arrivals[id] = append(a.arrivals[id], w)
 		if _, err := a.await(w, a.deadline(ctx)); err != nil {
+			a.arrivals[id] = slices.DeleteFunc(a.arrivals[id], func(x *waiter) bool { return x == w })
+			if len(a.arrivals[id]) == 0 {
+				delete(a.arrivals, id)
+			}
 			return nil, err
 		}
 	}

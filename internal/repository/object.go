@@ -58,6 +58,7 @@ type object struct {
 	unsure   bool        // its link was lost when it went, and its State had not said what it has
 	row      uint32      // of its row, when it was told that it is not alive any more; 0: it was heard to go
 	making   bool        // its Create is not answered
+	unsent   bool        // nor sent: the handler that makes it goes on
 	dog      bool        // an UberDOG: it has no State
 	gone     bool        // not in the table any more
 	entered  bool        // generated

@@ -156,7 +156,7 @@ func (s *State) emit(ops []op, bundled []*object, commit *object) []*write {
 	}
 	var bundle, rest []op
 	for _, p := range ops {
-		if s.port.bundles() && p.kind <= opMove && p.kind != opUnset && contains(bundled, p.o) && !p.o.making {
+		if s.port.bundles() && p.kind <= opMove && p.kind != opUnset && contains(bundled, p.o) && !p.o.unsent {
 			bundle = append(bundle, p)
 		} else {
 			rest = append(rest, p)
@@ -278,7 +278,7 @@ func (s *State) emitBundledReply(ops []op, bundled []*object, in *incoming, repl
 	w := &write{call: in, reply: &reply, owner: o}
 	var rest []op
 	for _, p := range ops {
-		if p.kind <= opMove && p.kind != opUnset && contains(bundled, p.o) && !p.o.making {
+		if p.kind <= opMove && p.kind != opUnset && contains(bundled, p.o) && !p.o.unsent {
 			w.ops = append(w.ops, p)
 		} else {
 			rest = append(rest, p)
