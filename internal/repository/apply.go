@@ -221,14 +221,18 @@ func (s *State) bind(o *object, in *do.Instance, b *do.Behaviour) {
 
 // refresh takes the values of an entry in; a field that it covers and does not have is unset.
 func (s *State) refresh(o *object, e entry, want func(f *do.Field) bool) {
-	for _, f := range o.class.Stored() {
+	it := e.fields.Iter()
+	more := it.Next()
+	for _, f := range o.class.Stored() { // ascending, as the entry's fields are
+		for more && it.Number() < f.Number {
+			more = it.Next()
+		}
 		if !want(f) {
 			continue
 		}
-		value, ok := e.fields.Get(f.Number)
 		switch {
-		case ok:
-			s.foreign(o, f, value, false)
+		case more && it.Number() == f.Number:
+			s.foreign(o, f, it.Value(), false)
 		case f.Keywords.Any(e.covers) && o.vals[f.Slot] != nil && !f.Keywords.Has(fields.Required):
 			s.foreign(o, f, nil, false)
 		}
