@@ -32,7 +32,8 @@
 //
 // A handle may follow an object that its session owns: it covers where that is, the cells around it on a grid, what is
 // seen through edges, and the same around parents above (rule 164). What decides that is a ground, what the parent's fields
-// say of the zones below it: asked for once, and heard of on the channel of the parent's children as long as somebody uses it.
+// say of the zones below it, and where the parent is: asked for once, one parent after the other upwards, and heard of on the
+// channel of the parent's children as long as somebody uses it. DONE waits for all grounds and for what they lead to.
 // By it moves and positions of clients are judged, and where clients need a permission, their interests; while a ground is
 // not known yet, the session's input waits. The auto zones of what a session sees open and close with that (rule 163). All
 // of this happens at the end of a Step, when no loop over views is running.

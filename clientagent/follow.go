@@ -78,10 +78,12 @@ func (s *State) follow(op *operation, number uint16, id do.ID, outer int) {
 	t := op.t
 	h := s.makeHandle(t, number)
 	s.supersede(h)
-	old := h.locations()
+	next := &follower{id: id, outer: min(outer, maxOuter), locs: h.locations(), await: true, until: s.now + int64(s.cfg.OpeningTimeout)}
+	if h.follow != nil {
+		next.uses, h.follow.uses = h.follow.uses, nil // what is known of them is not to be asked again
+	}
 	s.unfollow(h)
-	h.parent, h.zones = do.ID{}, nil
-	h.follow = &follower{id: id, outer: min(outer, maxOuter), locs: old, await: true, until: s.now + int64(s.cfg.OpeningTimeout)}
+	h.parent, h.zones, h.follow = do.ID{}, nil, next
 	op.h, h.op = h, op
 	op.waits = 1 // for the grounds
 	s.stats.InterestsOpened++

@@ -230,8 +230,8 @@ func (s *State) step(m *wire.Message) error {
 
 	// What the channels of parents bring besides Deleted: their children's affair.
 	case *wire.WakeChildren:
-		if g := s.grounds[b.Parent]; g != nil {
-			s.askAfter(g)
+		if g := s.grounds[b.Parent]; g != nil && (g.known || g.asked != 0) {
+			s.askGround(g)
 		}
 	case *wire.DeleteChildren, *wire.ChangingAI:
 
