@@ -37,7 +37,8 @@ func (m *ClientDisconnect) String() string     { return text(m) }
 
 func (m *ClientDisconnect) code(*coder) {}
 
-// ClientHeartbeat proves life and acknowledges frames: Frames counts all that this side received on the stream.
+// ClientHeartbeat proves life and acknowledges frames: Frames counts all that this side received on the stream. A client
+// that reads and never acknowledges is ended (346): the aliases of what left are its until then.
 type ClientHeartbeat struct{ Frames uint64 }
 
 func (*ClientHeartbeat) FrameType() FrameType { return FrameClientHeartbeat }
