@@ -86,7 +86,7 @@ func (o *Object) Save() error {
 	return l.Save(o)
 }
 
-// Commit is Save that returns when the database has it. What a handler has changed on other objects is sent, too; of those that
+// Commit is Save that returns when the database has it, and what was saved of the object before. What a handler has changed on other objects is sent, too; of those that
 // are in its bundle, by Change, the database has what is stored.
 func (o *Object) Commit(ctx context.Context) error {
 	l, err := o.link("commit")

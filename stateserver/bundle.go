@@ -123,8 +123,16 @@ func (s *State) checkOp(step int, op *wire.Op, p *bundlePlan) (wire.Code, string
 
 // mayCommitAll is mayCommit for all that a bundle sets. The object that it is about must have a row; others may.
 func (s *State) mayCommitAll(b *wire.Bundle) (code wire.Code, text string) {
-	if o := s.objects[b.DO]; o != nil && o.writer() == nil {
+	switch o := s.objects[b.DO]; {
+	case o == nil && !s.mine(b.DO):
+		return wire.CodeOtherPartition, b.DO.String()
+	case o == nil:
+		return wire.CodeNoObject, b.DO.String()
+	case o.writer() == nil:
 		return wire.CodeNotDB, ""
+	}
+	if code, text = s.mayCommit(s.objects[b.DO].class.number); code != wire.CodeOK {
+		return code, text
 	}
 	for i := range b.Ops {
 		o := s.objects[b.Ops[i].DO]
@@ -162,12 +170,8 @@ func (s *State) applyBundle(m *wire.Message, b *wire.Bundle, written *object, ou
 	}
 	r := request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}
 	o := s.objects[b.DO]
-	if b.Durable {
-		w := &waiter{request: r}
-		if o != nil {
-			w.version = o.version()
-		}
-		s.await(w, out, writers...)
+	if b.Durable { // also what was set of it before
+		s.await(&waiter{request: r, version: o.version()}, out, append(writers, o.writer())...)
 		return
 	}
 	s.done(r, o, out)

@@ -306,7 +306,14 @@ func TestCommit(t *testing.T) {
 	require.EqualValues(t, 12, a.Gold)
 	require.Empty(t, x.errs, "who waits is told, nobody else")
 	err = x.do(func(ctx context.Context) error { return a.Commit(ctx) })
-	require.NoError(t, *err, "nothing to write")
+	before := x.one().(*wire.Bundle)
+	require.Equal(t, &wire.Bundle{Context: before.Context, DO: a.ID(), Durable: true}, before)
+	require.ErrorIs(t, *err, errPending, "what was saved before may not be written yet")
+	x.step(&wire.Done{Context: before.Context, DO: a.ID(), Version: do.Version{Inc: 1, N: 2}})
+	require.NoError(t, *err)
+	x.a.Lost(errors.New("no cluster"), x.now)
+	err = x.do(func(ctx context.Context) error { return a.Commit(ctx) })
+	require.ErrorIs(t, *err, wire.CodeLinkLost, "it is known at once")
 }
 
 // A commit that takes a value back waits for the database, too.

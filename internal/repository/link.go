@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
@@ -63,11 +64,16 @@ func (s *State) Commit(ctx context.Context, x *do.Object) error {
 	}
 	w := &waiter{what: "commit " + o.String(), ctx: ctx}
 	writes := s.emit(a.take(), a.bundled(), o)
-	open := len(writes)
-	if open == 0 {
-		return nil
+	if !slices.ContainsFunc(writes, func(x *write) bool { return x.commit == o }) {
+		// Nothing is changed now: the database may not have yet what was saved before.
+		writes = append(writes, s.send(&write{commit: o}))
 	}
+	open := 0
 	for _, x := range writes {
+		if x.settled {
+			return x.err // at once: there is no cluster any more
+		}
+		open++
 		x.done = append(x.done, func(err error) {
 			if open--; open == 0 || err != nil {
 				s.wake(w, nil, err)

@@ -70,6 +70,9 @@ func (a *AI) bury(b *wire.LinkLost) {
 // partition, or to an UberDOG.
 func (w *write) lostWith(b *wire.LinkLost) bool {
 	o := w.owner
+	if o == nil {
+		o = w.commit
+	}
 	if o == nil && len(w.ops) > 0 {
 		o = w.ops[0].o
 	}

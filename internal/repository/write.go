@@ -21,6 +21,7 @@ type write struct {
 	done    []func(error)
 	release func() // what the adapter does when it is settled
 	settled bool
+	err     error // why it was refused
 }
 
 // refusal is what a refusal says besides the error: the present values, as far as it tells them.
@@ -211,7 +212,7 @@ func (s *State) takeWrite(context uint32) *write {
 }
 
 func (w *write) finish(err error) {
-	w.settled = true
+	w.settled, w.err = true, err
 	if w.release != nil {
 		w.release()
 	}
