@@ -88,7 +88,7 @@ type EntersWriter struct {
 }
 
 const (
-	// entersMost is about how many bytes objects share a frame: so that none is long waited for.
+	// entersMost is how many bytes objects share, so that none is long waited for. A larger one has a frame of its own.
 	entersMost = 4 << 10
 	// enteredMembers is how many members an Entered has, and entersMembers a ClientEnters with its number.
 	enteredMembers = 8
@@ -97,7 +97,8 @@ const (
 
 // Append appends m, which must not be the client's own, to stream. begun: a frame begins with it.
 func (w *EntersWriter) Append(stream []byte, m *ClientEnter) (_ []byte, begun bool) {
-	if w.size == 0 || w.end != len(stream) || w.end-w.size >= entersMost || w.class != m.Class || w.location.Parent != m.Location.Parent {
+	if w.size == 0 || w.end != len(stream) || w.end-w.size+len(m.Fields) > entersMost ||
+		w.class != m.Class || w.location.Parent != m.Location.Parent {
 		stream, begun = w.begin(stream, m), true
 	}
 	stream = append(stream, fixArray|enteredMembers)

@@ -100,6 +100,16 @@ func TestEntersShareFrames(t *testing.T) {
 	}
 	require.Equal(t, n, objects)
 	require.Less(t, frames, n/50)
+
+	var w EntersWriter
+	for _, c := range []struct {
+		size  int
+		begun bool
+	}{{10, true}, {entersMost / 2, false}, {entersMost / 2, true}, {1 << 20, true}, {10, true}, {10, false}} {
+		var begun bool
+		b, begun = w.Append(b, &ClientEnter{Fields: fields.MapOf(fields.Pair{Number: 1, Value: fields.AppendBin(nil, make([]byte, c.size))})})
+		require.Equal(t, c.begun, begun, "%d bytes", c.size)
+	}
 }
 
 // A stream that begins anew may have the length at which the last frame ended.
