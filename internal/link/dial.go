@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -61,14 +62,14 @@ func (d *Dialer) dial(ctx context.Context, addr string, cfg DialConfig) (Conn, e
 		tlsConf = cfg.TLS.Clone()
 	}
 	tlsConf.NextProtos = []string{ALPN}
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
 	if tlsConf.ServerName == "" {
 		tlsConf.ServerName = host
 	}
-	remote, err := net.ResolveUDPAddr("udp", addr)
+	remote, err := resolve(ctx, host, port)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +93,26 @@ func (d *Dialer) dial(ctx context.Context, addr string, cfg DialConfig) (Conn, e
 	}
 	context.AfterFunc(conn.Context(), free)
 	return newConn(conn, stream, free), nil
+}
+
+// resolve is net.ResolveUDPAddr, which prefers IPv4 as well, but for as long as ctx lasts.
+func resolve(ctx context.Context, host, service string) (*net.UDPAddr, error) {
+	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
+	if err != nil {
+		return nil, err
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	ip := ips[0]
+	if i := slices.IndexFunc(ips, func(a netip.Addr) bool { return a.Unmap().Is4() }); i >= 0 {
+		ip = ips[i]
+	}
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip.Unmap(), uint16(port))), nil
 }
 
 // socket is one with room, counted as used.

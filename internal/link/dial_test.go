@@ -1,6 +1,7 @@
 package link
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -69,4 +70,24 @@ func TestDialerForgetsFailures(t *testing.T) {
 	_, err := d.Dial(t.Context(), l.Addr().String(), DialConfig{TLS: Pinned(pin)})
 	require.Error(t, err)
 	require.Zero(t, d.withRoom())
+}
+
+// TestDialHonoursItsContext: while it looks a name up, too.
+func TestDialHonoursItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Dial(ctx, "nobody.invalid:7198", DialConfig{})
+	require.ErrorIs(t, err, context.Canceled)
+	for _, addr := range []string{"127.0.0.1", "127.0.0.1:many", "127.0.0.1:70000"} {
+		_, err := Dial(t.Context(), addr, DialConfig{})
+		require.ErrorContains(t, err, "link: dial "+addr+": ")
+	}
+}
+
+func TestResolvePrefersIPv4(t *testing.T) {
+	for host, want := range map[string]string{"": "127.0.0.1:7198", "localhost": "127.0.0.1:7198", "127.0.0.9": "127.0.0.9:7198", "::1": "[::1]:7198"} {
+		addr, err := resolve(t.Context(), host, "7198")
+		require.NoError(t, err)
+		require.Equal(t, want, addr.String(), "%q", host)
+	}
 }
