@@ -60,6 +60,7 @@ func (s *State) bury(b *wire.LinkLost, foreign, own []*family, out *wire.Outbox)
 		}
 	}
 	for _, f := range own {
+		s.askChildren(f, b, out) // which a State that has taken over may have, and have told already
 		for _, p := range slices.Clone(f.places) {
 			for i := len(p.away) - 1; i >= 0; i-- {
 				if c := p.away[i]; b.Holds(c.id) {
@@ -102,21 +103,24 @@ func (s *State) askChildren(f *family, b *wire.LinkLost, out *wire.Outbox) {
 		for n < len(ids) && n < chunkListed && ids[n].Partition() == ids[0].Partition() {
 			n++
 		}
-		out.SendTo(do.ObjectChannel(ids[0]), do.ObjectChannel(f.id), &wire.AskChildren{Parent: f.id, DOs: ids[:n:n]})
+		out.SendTo(do.ObjectChannel(ids[0]), do.ObjectChannel(f.id), &wire.AskChildren{Parent: f.id, DOs: ids[:n:n], Dead: b.Dead})
 		ids = ids[n:]
 	}
 }
 
 // childrenAsked answers AskChildren, if there is anything to say.
 func (s *State) childrenAsked(b *wire.AskChildren, out *wire.Outbox) {
-	var gone []do.ID
+	say := &wire.ChildrenHere{Parent: b.Parent}
 	for _, id := range b.DOs {
-		if o := s.objects[id]; o == nil || o.location().Parent != b.Parent {
-			gone = append(gone, id)
+		switch o := s.objects[id]; {
+		case o == nil || o.location().Parent != b.Parent:
+			say.Gone = append(say.Gone, id)
+		case b.Dead:
+			say.Children = append(say.Children, wire.Child{DO: o.id, Class: o.class.number, Zone: o.place.loc.Zone, Version: o.version()})
 		}
 	}
-	if len(gone) > 0 {
-		out.SendTo(do.ObjectChannel(b.Parent), s.self, &wire.ChildrenHere{Parent: b.Parent, Gone: gone})
+	if len(say.Gone)+len(say.Children) > 0 {
+		out.SendTo(do.ObjectChannel(b.Parent), s.self, say)
 	}
 }
 
@@ -164,7 +168,8 @@ func (s *State) childrenKnown(m *wire.Message, b *wire.ChildrenKnown, out *wire.
 	}
 	for _, l := range b.Deleted {
 		if o := s.objects[l.DO]; o != nil && s.stayed(o, b.Parent, l) {
-			s.remove(o, m.From, removal{}, out)
+			// The parent may have come to life again, and have listed it when it was woken.
+			s.remove(o, m.From, removal{tellParent: true}, out)
 		}
 	}
 }

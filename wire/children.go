@@ -59,10 +59,12 @@ func (m *ChildrenKnown) code(c *coder) {
 }
 
 // AskChildren asks the State of a partition which of the children that a parent lists there are none any more. All DOs
-// are of one partition; it is addressed to the channel of the first.
+// are of one partition; it is addressed to the channel of the first. With Dead the State that had them is dead, and they are
+// listed no more: those that are there again, in a State that has taken over, are said, too.
 type AskChildren struct {
 	Parent do.ID
 	DOs    []do.ID
+	Dead   bool
 }
 
 func (*AskChildren) Type() Type       { return TypeAskChildren }
@@ -71,4 +73,5 @@ func (m *AskChildren) String() string { return text(m) }
 func (m *AskChildren) code(c *coder) {
 	c.id("parent", &m.Parent)
 	list(c, "dos", &m.DOs, 1, plainID)
+	c.bool("dead", &m.Dead)
 }

@@ -49,7 +49,7 @@ func (l *leaving) fits(row fields.Map) bool {
 	return true
 }
 
-// knows reports whether a field of the row is as it was, or as this side has set it, or asked to.
+// knows reports whether a field of the row is as it was, or as what was sent last has set it, of which there was no answer.
 func (l *leaving) knows(n fields.Number, row fields.Map) bool {
 	f := l.o.class.Field(n)
 	value, _ := row.Get(n)
@@ -60,12 +60,11 @@ func (l *leaving) knows(n fields.Number, row fields.Map) bool {
 	if bytes.Equal(value, was) {
 		return true
 	}
-	for i := range l.queue {
-		if v, ok := l.queue[i].set.Get(n); ok && bytes.Equal(v, value) || !ok && len(value) == 0 && slices.Contains(l.queue[i].remove, n) {
-			return true
-		}
+	first := &l.queue[0]
+	if v, ok := first.set.Get(n); ok {
+		return bytes.Equal(v, value)
 	}
-	return false
+	return slices.Contains(first.remove, n) && (len(value) == 0 || bytes.Equal(value, f.Default))
 }
 
 // written notes that the first of the queue was done; row is the version since.

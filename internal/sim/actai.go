@@ -294,6 +294,7 @@ func (a *actor) watchSomething() {
 		a.attempt("watch", err)
 		if err == nil {
 			a.watches = append(a.watches, h)
+			a.awaits(h)
 		}
 		return
 	}
@@ -306,6 +307,7 @@ func (a *actor) watchSomething() {
 		return
 	}
 	a.attempt("watch elsewhere", a.watches[i].Alter(at.Parent, a.w.someZones()...))
+	a.awaits(a.watches[i])
 }
 
 func (a *actor) askSomebody() {

@@ -29,8 +29,9 @@ type actor struct {
 	lastFar  bool  // it had been cut off
 	lostAt   int64 // when a link to States was lost last
 	isAway   bool
-	borrowed bool  // it has the diary of another place, or tries to
-	rejoined int64 // when it came back last
+	openings []opening // of its own interests
+	borrowed bool      // it has the diary of another place, or tries to
+	rejoined int64     // when it came back last
 
 	// A client.
 	client    *repository.Client
@@ -56,6 +57,7 @@ func (a *actor) run(f func()) {
 		return
 	}
 	if a.ai != nil {
+		a.judgeDones()
 		a.w.net.route(a.part, a.ai.TakeOutput())
 	}
 	if a.client != nil && a.conn != nil {

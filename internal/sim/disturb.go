@@ -56,7 +56,7 @@ func (w *world) disturb() {
 		w.clients[w.rand.IntN(len(w.clients))].hangUp()
 	case n < 19:
 		if a := w.ais[w.rand.IntN(len(w.ais))]; a != nil {
-			w.castOut(a, w.chance(60))
+			w.castOut(a, w.chance(55))
 		}
 	case w.chance(60):
 		w.killDaemon()
@@ -100,6 +100,7 @@ func (w *world) killState(i int) {
 			w.net.lose(l)
 		}
 	}
+	w.noteUnwritten(s)
 	w.net.leave(s.participant)
 	for _, id := range slices.Concat(w.ids, w.posts) {
 		if slices.Contains(shardPartitions[i], id.Partition()) {

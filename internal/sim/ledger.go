@@ -48,6 +48,9 @@ func (l *ledger) arrived(to *participant, m wire.Message) {
 	case *wire.Call:
 		l.asked(to, b.Caller, b.Context)
 	default:
+		if c, ok := queried(m.Body); ok && m.From == toolChannel {
+			l.asked(to, m.From, c)
+		}
 		if c, ok := askedIn(m.Body); ok {
 			l.asked(to, m.From, c)
 		}
@@ -217,6 +220,7 @@ func (w *world) observeSent(from *participant, m wire.Message) {
 	w.told.observe(m)
 	w.trades.observe(m)
 	w.observePost(m)
+	w.toldTool(from, m)
 	switch b := m.Body.(type) {
 	case *wire.GetZonesObjects:
 		s.openings = append(s.openings, asking{question{m.From, b.Context}, b.Parent, b.Zones})

@@ -10,6 +10,7 @@ import (
 	"github.com/otpd/otpd/do"
 	"github.com/otpd/otpd/fields"
 	"github.com/otpd/otpd/internal/repository"
+	"github.com/otpd/otpd/stateserver"
 	"github.com/otpd/otpd/wire"
 )
 
@@ -51,7 +52,7 @@ func (x *postAI) OnDelete()   { x.life.ended(&x.Object) }
 
 // OnPoke waits, and beats.
 func (x *postAI) OnPoke(ctx context.Context, q uint32) (uint64, error) {
-	if err := x.life.p.sleep(ctx, q); err != nil {
+	if err := x.life.p.sleep(ctx, q%600); err != nil {
 		return 0, err
 	}
 	x.beat()
@@ -61,9 +62,9 @@ func (x *postAI) OnPoke(ctx context.Context, q uint32) (uint64, error) {
 func (x *postAI) beat() { x.Beat = x.Life*beats + (x.Beat+1)%beats }
 
 // sleep waits a while; it may wake in another time.
-func (a *actor) sleep(ctx context.Context, q uint32) error {
+func (a *actor) sleep(ctx context.Context, ms uint32) error {
 	since := a.w.now
-	if err := a.ai.Sleep(ctx, time.Duration(q%600)*time.Millisecond); err != nil {
+	if err := a.ai.Sleep(ctx, time.Duration(ms)*time.Millisecond); err != nil {
 		return err
 	}
 	if a.rejoined > since {
@@ -114,12 +115,24 @@ func (x *diaryAI) OnGenerate() {
 }
 
 // lastPage is the last word of an AI on its diary, 0 if that may be refused: what is left of a life that ended while the AI
-// was cut off counts only until somebody else has the diary.
+// was cut off counts only until somebody else has the diary, and where its State did not die with what that is built on.
 func (a *actor) lastPage() uint64 {
-	if a == nil || (a.lastFar || a.lostAt >= a.lastAt) && a.w.borrowed[a.place] > a.lastAt-farFor {
+	if a == nil || (a.lastFar || a.lostAt >= a.lastAt) && max(a.w.borrowed[a.place], a.w.unwritten[a.place]) > a.lastAt-farFor {
 		return 0
 	}
 	return a.lastWord
+}
+
+// noteUnwritten notes the diaries of which a State that dies has what their rows have not: what an AI has built on that goes,
+// too.
+func (w *world) noteUnwritten(s *shard) {
+	s.state.Scan(func(o stateserver.Scanned) {
+		for place, id := range w.diaries {
+			if o.ID == id && w.valueIn("Diary", "Page", o.Fields) != w.pages[place] {
+				w.unwritten[place] = w.now
+			}
+		}
+	})
 }
 
 // farFor is how long after the loss of a link an AI may still go by what was before.
@@ -367,18 +380,26 @@ func (a *actor) tendPosts() {
 			a.attempt("beat", x.Save())
 			return
 		}
-		q := w.rand.Uint32N(1000)
-		a.task(func(ctx context.Context) error {
-			if err := a.sleep(ctx, q); err != nil {
-				return err
-			}
-			if err := a.ai.Change(&x.Object); err != nil {
-				return err
-			}
-			x.beat()
-			return nil
-		}, func(err error) { a.attempt("beat", err) })
+		a.beatLater(x.ID(), w.rand.Uint32N(600))
 	}
+}
+
+// beatLater lets a handler sleep before it sets something of a post, in whatever life that then is.
+func (a *actor) beatLater(id do.ID, ms uint32) {
+	x, ok := a.ai.Find(id).(*postAI)
+	if !ok {
+		return
+	}
+	a.task(func(ctx context.Context) error {
+		if err := a.sleep(ctx, ms); err != nil {
+			return err
+		}
+		if err := a.ai.Change(&x.Object); err != nil {
+			return err
+		}
+		x.beat()
+		return nil
+	}, func(err error) { a.attempt("beat", err) })
 }
 
 // turnPage turns a page of the AI's diary, and saves that, commits it, or leaves it to the end of its life.

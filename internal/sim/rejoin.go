@@ -20,6 +20,9 @@ func (w *world) castOut(a *actor, dies bool) {
 	silent := w.within(400 * ms)
 	a.lostAt = w.now
 	w.record("is cut off", a.name, "", wire.Message{})
+	for range 3 {
+		a.run(func() { a.beatLater(a.stands[w.rand.IntN(len(a.stands))], 400+w.rand.Uint32N(1200)) })
+	}
 	w.net.silence(old, silent)
 	w.after(silent, func() {
 		switch {
@@ -103,6 +106,9 @@ func (w *world) killDaemon() {
 	}
 	for _, p := range w.net.all {
 		p.gone, p.will = true, nil
+	}
+	for _, s := range w.states {
+		w.noteUnwritten(s)
 	}
 	w.net.table = messagedirector.NewTable(w.rand.Uint64())
 	for _, id := range slices.Concat(w.ids, w.posts) {

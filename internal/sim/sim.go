@@ -60,6 +60,8 @@ type Counters struct {
 	Rejoined             int // AIs that came back
 	Restored             int // times in which an AI put back what was gone
 	PutBack              int // things that it put back
+	Queries              int // questions about objects
+	AIsOpened            int // interests of AIs that were judged when they were done
 	Borrowed             int // lives of a diary with another AI
 	LastWords            int // written by AIs of an object that went
 	LastWordsAfar        int // among them, by AIs that were cut off or came back
@@ -135,6 +137,8 @@ func (c *Counters) Table() []Count {
 		{"things put back", c.PutBack, true},
 		{"last words", c.LastWords, true},
 		{"diaries borrowed", c.Borrowed, true},
+		{"questions about objects", c.Queries, true},
+		{"judged interests of AIs", c.AIsOpened, true},
 		{"last words of lives that were lost", c.LastWordsAfar, true},
 		{"handlers older than their link", c.Woken, true},
 		{"sessions dialled again", c.Redials, true},
@@ -212,6 +216,8 @@ func (c *Counters) Add(o Counters) {
 	c.PutBack += o.PutBack
 	c.LastWords += o.LastWords
 	c.Borrowed += o.Borrowed
+	c.Queries += o.Queries
+	c.AIsOpened += o.AIsOpened
 	c.LastWordsAfar += o.LastWordsAfar
 	c.Woken += o.Woken
 	c.Redials += o.Redials

@@ -95,6 +95,7 @@ func (w *world) startWild() {
 	w.every(40*ms, func() {
 		if w.playing {
 			w.actWild()
+			w.askAround()
 		}
 	})
 }

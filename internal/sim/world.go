@@ -50,13 +50,14 @@ type world struct {
 	tied   map[tie]bool // session objects
 	places map[do.ID]bool
 
-	posts    []do.ID // of all that AIs put back
-	lives    uint64  // of posts, in all
-	living   map[do.ID]uint64
-	diaries  [aiCount]do.ID
-	stocked  map[do.ID]bool // diaries that have a row
-	pages    [aiCount]uint64
-	borrowed [aiCount]int64 // when another AI had it last
+	posts     []do.ID // of all that AIs put back
+	lives     uint64  // of posts, in all
+	living    map[do.ID]uint64
+	diaries   [aiCount]do.ID
+	stocked   map[do.ID]bool // diaries that have a row
+	pages     [aiCount]uint64
+	borrowed  [aiCount]int64 // when another AI had it last
+	unwritten [aiCount]int64 // when a State died with pages that its row does not have
 
 	policies [agentCount]clientagent.InterestPolicy
 	playing  bool
