@@ -47,6 +47,9 @@ func (a *actor) complete(x opening) {
 		here[v.ID] = v.Visible
 	}
 	for _, id := range slices.Concat(w.ids, w.posts) {
+		if class := w.wildClass[id]; class != "" && a.ai.Schema().Class(class) == nil {
+			continue // it does not know yet that the schema grew
+		}
 		p, ok := w.watch.present[id]
 		if ok && p.since < w.now-arriving && w.told.died[parent] <= p.since && p.at.Parent == parent && slices.Contains(zones, p.at.Zone) && !here[id] {
 			w.problem("%s is told that its interest below %s is open, and does not see %s", a.name, w.nameOf(parent), w.nameOf(id))
