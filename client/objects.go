@@ -26,7 +26,8 @@ func (r *Repository) Session() Session {
 // Err is why the session ended, nil while it lives.
 func (r *Repository) Err() error { return r.core.Err() }
 
-// AddInterest opens an interest in zones below a parent. Objects enter as they come; Wait returns when all have.
+// AddInterest opens an interest in zones below a parent. Objects enter as they come; Wait returns when all have, or why they do
+// not. An interest that is refused keeps its number until it is removed, or altered to what is allowed.
 func (r *Repository) AddInterest(parent do.ID, zones ...do.Zone) (Interest, error) {
 	return r.core.AddInterest(parent, zones...)
 }

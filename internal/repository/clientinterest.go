@@ -215,7 +215,7 @@ func (c *Client) Handles() []*Handle {
 	return out
 }
 
-// Where is what the interest covers.
+// Where is what the interest was asked to cover last, also while that is not answered, or if it was refused.
 func (h *Handle) Where() (parent do.ID, zones []do.Zone) { return h.parent, h.zones }
 
 // Closed reports whether the interest is gone.
