@@ -117,7 +117,7 @@ func (s *State) checkField(t *session, to *target, n fields.Number, value []byte
 	if err := f.Check(value); err != nil {
 		return fault(valueReason(err), "%s: %v", f, err)
 	}
-	if f.Rate > 0 && to.g != nil && !s.takeRate(to.g, f) {
+	if f.Rate > 0 && !s.takeRate(t, to, f) {
 		return excuse(wire.CodeRate, fmt.Sprintf("%s: more than %g a second", f, f.Rate))
 	}
 	return verdict{}
@@ -137,10 +137,22 @@ func (s *State) maySet(t *session, to *target, f *do.Field) bool {
 	return slices.Contains(t.grants[to.id], f.Number)
 }
 
-// takeRate counts a set against the field's rate=; a second's worth may come at once.
-func (s *State) takeRate(g *grip, f *do.Field) bool {
-	in := g.field(f.Number)
+// takeRate counts a set or call against the field's rate=; a second's worth may come at once.
+func (s *State) takeRate(t *session, to *target, f *do.Field) bool {
 	burst := max(f.Rate, 1)
+	if to.g == nil {
+		key := uberdogField{to.id, f.Number}
+		b := t.rates[key]
+		if b == nil {
+			if t.rates == nil {
+				t.rates = map[uberdogField]*bucket{}
+			}
+			b = &bucket{tokens: burst, at: s.now}
+			t.rates[key] = b
+		}
+		return b.take(1, f.Rate, burst, s.now)
+	}
+	in := to.g.field(f.Number)
 	if !in.rated {
 		in.rated, in.rate = true, bucket{tokens: burst, at: s.now}
 	}

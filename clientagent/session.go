@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/otpd/otpd/do"
+	"github.com/otpd/otpd/fields"
 	"github.com/otpd/otpd/wire"
 )
 
@@ -30,9 +31,10 @@ type session struct {
 	heard  int64  // when it last sent anything
 	in     bucket // frames
 	inByte bucket
-	got    uint64 // frames received on the stream
-	gotAt  int64  // when the first of those came that are not acknowledged
-	gotAck uint64 // of these, acknowledged
+	rates  map[uberdogField]*bucket // of those with rate=, which it has sent to
+	got    uint64                   // frames received on the stream
+	gotAt  int64                    // when the first of those came that are not acknowledged
+	gotAck uint64                   // of these, acknowledged
 	ackAt  int64
 
 	enters   bool              // it reads ClientEnters
@@ -60,6 +62,12 @@ type session struct {
 	calls    callMemory
 	called   calledMemory
 	requests int // unanswered
+}
+
+// uberdogField is a field of an UberDOG, which no session has a grip on.
+type uberdogField struct {
+	id     do.ID
+	number fields.Number
 }
 
 // doom is why a session will end with this Step.
