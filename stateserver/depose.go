@@ -61,7 +61,7 @@ func (s *State) depose(out *wire.Outbox) {
 		}
 	}
 	s.refuseParked(out)
-	s.travels, s.motions, s.parked, s.forSchema = nil, nil, nil, nil
+	s.travels, s.motions, s.parked, s.apart, s.forSchema = nil, nil, nil, nil, nil
 	s.changed, s.asked = nil, 0
 }
 
@@ -72,6 +72,9 @@ func (s *State) refuseParked(out *wire.Outbox) {
 		queue := p.queue
 		p.queue = nil // several objects may wait in one
 		for i := range queue {
+			if b, ok := queue[i].Body.(*wire.Bundle); ok && s.apart[b] != nil && s.apart[b] != p {
+				continue // it waits elsewhere, too
+			}
 			_ = s.refuseAll(&queue[i], out)
 		}
 	}

@@ -124,7 +124,7 @@ func (s *State) park(m *wire.Message) *parking {
 }
 
 // parkBundle finds where a bundle must wait: behind the first of its objects that waits, and the others with it. If two
-// of them wait apart, the bundle waits for one after the other.
+// of them wait apart, the bundle waits for one after the other: see waitApart.
 func (s *State) parkBundle(b *wire.Bundle) *parking {
 	ids := bundleObjects(b)
 	i := slices.IndexFunc(ids, func(id do.ID) bool { return s.parked[id] != nil })
@@ -145,6 +145,9 @@ func (s *State) parkBundle(b *wire.Bundle) *parking {
 func (s *State) wait(p *parking, m *wire.Message, out *wire.Outbox) error {
 	if b, ok := m.Body.(*wire.Activate); ok && p.activates() {
 		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}, wire.CodeActive, "loading", out)
+	}
+	if b, ok := m.Body.(*wire.Bundle); ok && s.waitApart(p, b, m) {
+		return nil
 	}
 	if _, ok := m.Body.(*wire.Freeze); ok || len(p.queue) < s.cfg.MaxParked {
 		p.queue = append(p.queue, *m)
@@ -188,8 +191,77 @@ func (s *State) release(p *parking, out *wire.Outbox) {
 	queue := p.queue
 	p.queue = nil
 	for i := range queue {
+		b, _ := queue[i].Body.(*wire.Bundle)
+		at := s.apart[b]
+		if at != nil && at != p {
+			s.follow(p, at, b, queue[i+1:])
+			return
+		}
 		_ = s.Step(queue[i], out)
+		if at != nil && s.apart[b] == p {
+			delete(s.apart, b)
+		}
 	}
+}
+
+// waitApart lets a bundle wait whose objects wait apart while they move: in the queue of each, so that what comes for one of
+// them later stays behind it, too. It is handled in the one where it waits last, which is p for now.
+func (s *State) waitApart(p *parking, b *wire.Bundle, m *wire.Message) bool {
+	if s.apart[b] != nil {
+		if s.apart[b] = p; p.find(b) < 0 {
+			p.queue = append(p.queue, *m)
+		}
+		return true
+	}
+	if !p.moves() || len(p.queue) >= s.cfg.MaxParked {
+		return false
+	}
+	for _, id := range bundleObjects(b) {
+		if q := s.parked[id]; q != nil && q != p && q.moves() && q.find(b) < 0 {
+			q.queue = append(q.queue, *m)
+			if s.apart == nil {
+				s.apart = make(map[*wire.Bundle]*parking)
+			}
+			s.apart[b] = p
+		}
+	}
+	if s.apart[b] == nil {
+		return false
+	}
+	p.queue = append(p.queue, *m)
+	return true
+}
+
+// follow lets the objects of p, and what is left of its queue behind a bundle, wait behind that elsewhere. Other bundles may
+// wait in both, too: what came before one of them in either queue stays before it.
+func (s *State) follow(p, elsewhere *parking, b *wire.Bundle, rest []wire.Message) {
+	for _, id := range p.ids {
+		if s.parked[id] == nil {
+			s.parked[id] = elsewhere
+			elsewhere.ids = append(elsewhere.ids, id)
+		}
+	}
+	behind := elsewhere.find(b) + 1
+	for i := range rest {
+		next, _ := rest[i].Body.(*wire.Bundle)
+		if next != nil && s.apart[next] == p {
+			s.apart[next] = elsewhere
+		}
+		if at := elsewhere.find(next); next != nil && at >= 0 {
+			behind = at + 1
+			continue
+		}
+		elsewhere.queue = slices.Insert(elsewhere.queue, behind, rest[i])
+		behind++
+	}
+}
+
+// moves reports whether it waits for no more than a walk up the chain above.
+func (p *parking) moves() bool { return p.step == parkProbe && p.record == nil && p.held == nil }
+
+// find is where a bundle waits in the queue, -1 if it does not.
+func (p *parking) find(b *wire.Bundle) int {
+	return slices.IndexFunc(p.queue, func(m wire.Message) bool { return m.Body == wire.Body(b) })
 }
 
 // requestOf is what an answer to a message that may wait needs to know of it.

@@ -50,7 +50,8 @@ type State struct {
 	calls      map[callKey]*call
 	deadlines  callHeap
 	parked     map[do.ID]*parking
-	orphaned   []*parking // whose object went: released at the end of the Step
+	apart      map[*wire.Bundle]*parking // bundles whose objects wait apart: where each is to be handled
+	orphaned   []*parking                // whose object went: released at the end of the Step
 	ghosts     ghosts
 	farewells  map[do.ID]*farewell // objects whose AI has a last word to say
 	parted     []*farewell         // the same, oldest first; ended ones may be among them, not in front
