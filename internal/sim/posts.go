@@ -86,6 +86,7 @@ type diaryAI struct {
 	Diary
 	life  life
 	dirty uint64 // the page that was turned and not saved
+	mine  bool   // the AI runs its own diary, and does not only see it
 }
 
 // OnGenerate finds the last word of the life before.
@@ -99,7 +100,6 @@ func (x *diaryAI) OnGenerate() {
 		switch {
 		case a.w.diaries[place] != x.ID() || !a.runsDiary(place):
 		case a != b:
-			a.w.borrowed[place] = a.w.now
 			a.w.after(second, func() { // it may not have heard that it got it
 				if a.alive() {
 					a.run(func() { a.giveBack(place) })
@@ -107,6 +107,7 @@ func (x *diaryAI) OnGenerate() {
 			})
 			fallthrough
 		default:
+			x.mine = a == b
 			if page := b.lastPage(); x.Page < page {
 				a.w.problem("%s: page %d of %s was its last word, and the next life begins with page %d", b.name, page, a.w.nameOf(x.ID()), x.Page)
 			}
@@ -141,14 +142,11 @@ const farFor = 6 * second
 func (x *diaryAI) OnDisable() { x.lastWord() }
 func (x *diaryAI) OnDelete()  { x.lastWord() }
 
-// owns reports whether it is the AI's own diary, and not one that it sees.
-func (a *actor) owns(x *diaryAI) bool { return a != nil && a.w.diaries[a.place] == x.ID() }
-
 // lastWord turns a page now and then when the diary goes; one that was not saved is a last word, too.
 func (x *diaryAI) lastWord() {
 	x.life.ended(&x.Object)
 	a := x.life.p
-	if !a.owns(x) || !a.alive() {
+	if a == nil || !x.mine || !a.alive() {
 		return
 	}
 	a.w.after(a.w.within(300*ms), func() { // whoever unloaded it
@@ -445,6 +443,11 @@ func (w *world) observePost(m wire.Message) {
 		w.postLives(&b.Entry)
 	case *wire.EnterAI:
 		w.postLives(&b.Entry)
+		for place, id := range w.diaries {
+			if a := w.ais[place]; id == b.Entry.DO && (a == nil || a.ai.Channel() != b.Entry.AI) {
+				w.borrowed[place] = w.now // whether that AI hears it or not
+			}
+		}
 	case *wire.Update:
 		if w.living[b.DO] == 0 {
 			return
