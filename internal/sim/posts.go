@@ -127,6 +127,11 @@ func (a *actor) lastPage() uint64 {
 // noteUnwritten notes the diaries of which a State that dies has what their rows have not: what an AI has built on that goes,
 // too.
 func (w *world) noteUnwritten(s *shard) {
+	for place, b := range w.ais {
+		if b != nil && b.lastWord > w.pages[place]+1 {
+			w.unwritten[place] = w.now // it went, and what it had is not written either
+		}
+	}
 	s.state.Scan(func(o stateserver.Scanned) {
 		for place, id := range w.diaries {
 			if o.ID == id && w.valueIn("Diary", "Page", o.Fields) != w.pages[place] {
