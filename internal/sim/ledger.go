@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/otpd/otpd/do"
@@ -207,6 +208,13 @@ type asking struct {
 	zones  []do.Zone
 }
 
+// cleared notes that a parent tells its children elsewhere, on their channel, that they are to go: they are on its list no more.
+func (s *situations) cleared(to do.Channel, goes func(do.Location) bool) {
+	maps.DeleteFunc(s.present, func(_ do.ID, p presence) bool {
+		return to == do.Children(p.at.Parent) && goes(p.at)
+	})
+}
+
 func (s *situations) covers(l do.Location) bool {
 	return slices.ContainsFunc(s.openings, func(a asking) bool {
 		return a.parent == l.Parent && slices.Contains(a.zones, l.Zone)
@@ -232,6 +240,10 @@ func (w *world) observeSent(from *participant, m wire.Message) {
 		s.present[b.Entry.DO] = presence{b.Entry.Location, w.now}
 	case *wire.Deleted:
 		delete(s.present, b.DO)
+	case *wire.DeleteChildren:
+		s.cleared(m.To[0], func(do.Location) bool { return true })
+	case *wire.DeleteZones:
+		s.cleared(m.To[0], func(l do.Location) bool { return slices.Contains(b.Zones, l.Zone) })
 	case *wire.ChangingLocation:
 		delete(s.present, b.DO)
 		if s.covers(b.Old) || s.covers(b.New) {
