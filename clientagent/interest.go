@@ -268,12 +268,22 @@ func (s *State) answer(op *operation, number uint16, code wire.Code, text string
 	s.send(op.t, &wire.ClientInterestDone{Context: op.context, Handle: number, Code: code, Text: text})
 }
 
-// closeBelow closes all interests below a parent that is gone, with what is in them (rule 123).
+// closeBelow closes all interests below a parent that is gone, with what is in them (rule 123). Those that follow an object go
+// on: they see there what enters when there is such a parent again.
 func (s *State) closeBelow(parent do.ID) {
 	for _, t := range slices.Clone(s.order) {
 		for _, h := range slices.Clone(t.handles) {
-			if h.parent == parent {
+			switch {
+			case h.parent == parent:
 				s.closeHandle(t, h, wire.LeaveDeleted, "the parent was deleted")
+			case h.follow != nil:
+				for _, l := range h.follow.locs {
+					if l.Parent == parent {
+						if p := s.places[l]; p != nil {
+							p.absent = true
+						}
+					}
+				}
 			}
 		}
 	}

@@ -237,14 +237,15 @@ func (s *State) changingLocation(m *wire.Message, b *wire.ChangingLocation) {
 // message about it that is lost meanwhile would never be missed. Or it is one that a repair did not find, whose State
 // was asked where it is.
 type arrival struct {
-	o     *object
-	moved uint64
-	due   int64
-	asked uint32 // after a repair: the context of the question
+	o      *object
+	moved  uint64
+	due    int64
+	asked  uint32 // after a repair: the context of the question
+	unseen bool   // its State said that it waits for its parent
 }
 
 // arriveWithin is after how long it is asked where an object is that did not arrive, nanoseconds. One that a repair
-// did not find leaves then.
+// did not find leaves then, and one that still waits for its parent.
 const arriveWithin = int64(2e9)
 
 // sweepMoving asks for the objects that did not arrive in time, and gives those up that nobody knows of.
@@ -257,6 +258,10 @@ func (s *State) sweepMoving() {
 		case a.asked != 0:
 			if a.o.asked == a.asked {
 				s.giveUp(a.o)
+			}
+		case !a.o.entered && a.unseen:
+			for _, g := range slices.Clone(a.o.viewers) {
+				s.leave(g, wire.LeaveMoved)
 			}
 		case !a.o.entered:
 			s.askEntry(a.o)
@@ -315,7 +320,7 @@ func (s *State) showAll(p *place, e *wire.Entry) {
 }
 
 // refreshObject takes over a whole entry of an object whose messages did not all come, or that began a new life. Who
-// sees it gets the values again. One that is not seen waits for its parent: nobody new gets it.
+// sees it gets the values again. One that is not seen waits for its parent: nobody new gets it, and it has not arrived.
 func (s *State) refreshObject(o *object, e *wire.Entry, seen bool) {
 	if o.otherLife(e.Version) {
 		s.remove(o, wire.LeaveDeleted)
@@ -331,7 +336,7 @@ func (s *State) refreshObject(o *object, e *wire.Entry, seen bool) {
 	if o.location != e.Location {
 		s.relocate(o, e.Location, nil)
 	}
-	o.entered = true
+	o.entered = seen
 	for _, g := range o.viewers {
 		s.autoEntry(g, e.Fields)
 		if g.silent {
@@ -438,7 +443,11 @@ func (s *State) answeredGap(o *object, b *wire.ZoneEntries) {
 	o.asked = 0
 	for i := range b.Entries {
 		if b.Entries[i].DO == o.id {
-			s.refreshObject(o, &b.Entries[i], !slices.Contains(b.Unseen, o.id))
+			unseen := slices.Contains(b.Unseen, o.id)
+			s.refreshObject(o, &b.Entries[i], !unseen)
+			if unseen && len(o.viewers) > 0 {
+				s.moving = append(s.moving, arrival{o: o, moved: o.moved, due: s.now + arriveWithin, unseen: true})
+			}
 			return
 		}
 	}
