@@ -113,14 +113,20 @@ func (s *State) resume(p *parking, out *wire.Outbox) {
 	s.release(p, out)
 }
 
-// aside handles a message about another object than the one that p loads: it waited with that, for a bundle over both.
+// aside handles a message that is not about the object that p loads: it waited with that, for a bundle over both. What came
+// before it may wait by itself since then, or for a last word: then it waits there, too.
 func (s *State) aside(p *parking, m *wire.Message, out *wire.Outbox) bool {
-	if id, ok := subject(m.Body); !ok || id == p.ids[0] {
+	if id, ok := subject(m.Body); ok && id == p.ids[0] {
 		return false
 	}
-	if q := s.park(m); q != nil && q != p {
-		_ = s.wait(q, m, out) // what came before it began to wait by itself
+	if f := s.heldBack(m, out); f != nil {
+		_ = s.holdBack(f, m, out)
+	} else if q := s.park(m, p); q != nil {
+		_ = s.wait(q, m, out)
 	} else {
+		if b, ok := m.Body.(*wire.Bundle); ok {
+			delete(s.apart, b)
+		}
 		_ = s.dispatch(m, out)
 	}
 	return true

@@ -102,11 +102,11 @@ func about(b wire.Body) do.ID {
 	return do.ID{}
 }
 
-// park finds where m must wait, nil if it can be handled.
-func (s *State) park(m *wire.Message) *parking {
+// park finds where m must wait, nil if it can be handled. until is where it waited, if it did: not there again.
+func (s *State) park(m *wire.Message, until *parking) *parking {
 	switch b := m.Body.(type) {
 	case *wire.Bundle:
-		return s.parkBundle(b)
+		return s.parkBundle(b, until)
 	case *wire.Freeze:
 		// Never behind another transaction, so that none waits for one that waits for it.
 		if p := s.parked[b.DO]; p != nil && p.step != parkFrozen {
@@ -114,26 +114,29 @@ func (s *State) park(m *wire.Message) *parking {
 		}
 		return nil
 	}
-	if id, ok := subject(m.Body); ok {
-		return s.parked[id]
+	id, ok := subject(m.Body)
+	if !ok {
+		if id = about(m.Body); id.IsZero() || s.objects[id] != nil {
+			return nil
+		}
 	}
-	if id := about(m.Body); !id.IsZero() && s.objects[id] == nil {
-		return s.parked[id]
+	if p := s.parked[id]; p != until {
+		return p
 	}
 	return nil
 }
 
 // parkBundle finds where a bundle must wait: behind the first of its objects that waits, and the others with it. If two
 // of them wait apart, the bundle waits for one after the other: see waitApart.
-func (s *State) parkBundle(b *wire.Bundle) *parking {
+func (s *State) parkBundle(b *wire.Bundle, until *parking) *parking {
 	ids := bundleObjects(b)
-	i := slices.IndexFunc(ids, func(id do.ID) bool { return s.parked[id] != nil })
+	i := slices.IndexFunc(ids, func(id do.ID) bool { return s.parked[id] != nil && s.parked[id] != until })
 	if i < 0 {
 		return nil
 	}
 	p := s.parked[ids[i]]
 	for _, id := range ids {
-		if s.parked[id] == nil && s.objects[id] != nil {
+		if q := s.parked[id]; (q == nil || q == until) && s.objects[id] != nil {
 			s.parked[id] = p
 			p.ids = append(p.ids, id)
 		}

@@ -172,7 +172,7 @@ func (s *State) Step(m wire.Message, out *wire.Outbox) error {
 		}
 	}
 	if len(s.parked) > 0 {
-		if p := s.park(&m); p != nil {
+		if p := s.park(&m, nil); p != nil {
 			return s.wait(p, &m, out)
 		}
 	}
