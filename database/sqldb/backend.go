@@ -187,8 +187,9 @@ func (e *refusedError) Unwrap() error { return e.err }
 const (
 	// maxAttempts is how often a transaction that the database gave up is tried.
 	maxAttempts = 8
-	// firstPause is how long to wait before the second attempt; it doubles each time.
+	// firstPause is how long to wait before the second attempt; it doubles each time, up to maxPause.
 	firstPause = 2 * time.Millisecond
+	maxPause   = 128 * time.Millisecond
 )
 
 // errAgain is wrapped by errors after which a transaction may be tried again as it was: deadlock, serialization
@@ -197,13 +198,18 @@ var errAgain = errors.New("transaction was given up because of others")
 
 // attempts calls f until it does not fail with errAgain, at most maxAttempts times.
 func attempts(ctx context.Context, f func() error) error {
+	return attemptsWhile(ctx, func(n int) bool { return n < maxAttempts }, f)
+}
+
+// attemptsWhile calls f until it does not fail with errAgain, or more, which is told how often it was called, says no.
+func attemptsWhile(ctx context.Context, more func(n int) bool, f func() error) error {
 	pause := firstPause
 	for n := 1; ; n++ {
 		err := f()
 		if !errors.Is(err, errAgain) {
 			return err
 		}
-		if n == maxAttempts {
+		if !more(n) {
 			return fmt.Errorf("%w: after %d attempts: %w", database.ErrUnavailable, n, err)
 		}
 		timer := time.NewTimer(pause)
@@ -213,6 +219,6 @@ func attempts(ctx context.Context, f func() error) error {
 			timer.Stop()
 			return fmt.Errorf("%w: %w: %w", database.ErrUnavailable, ctx.Err(), err)
 		}
-		pause *= 2
+		pause = min(2*pause, maxPause)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -21,6 +22,8 @@ const (
 	sqliteReaders = 4
 	// busyTimeout is how long to wait for another process that writes to the file, in ms.
 	busyTimeout = 5000
+	// openPatience is how long an opening tries to get past others that open the same new file.
+	openPatience = 30 * time.Second
 )
 
 // OpenSQLite opens, or makes, the SQLite database in a file, as Open does. The file is in WAL mode, in which readers
@@ -43,8 +46,7 @@ func OpenSQLite(ctx context.Context, path string) (*Backend, error) {
 	}
 	reader.SetMaxOpenConns(sqliteReaders)
 	s := &sqliteEngine{writer: writer, reader: reader, turn: make(chan struct{}, 1)}
-	// The writer first: it makes the file and sets its mode.
-	if err := sqliteError(writer.PingContext(ctx)); err != nil {
+	if err := s.connect(ctx); err != nil {
 		return nil, fmt.Errorf("database: open %s: %w", path, errors.Join(err, s.close()))
 	}
 	b, err := newBackend(ctx, sqliteDialect{}, s)
@@ -52,6 +54,17 @@ func OpenSQLite(ctx context.Context, path string) (*Backend, error) {
 		return nil, fmt.Errorf("%w (%s)", err, path)
 	}
 	return b, nil
+}
+
+// connect opens the connection of the writer, which is the first one: it makes the file and sets its mode. A change of the
+// mode is not waited for by busy_timeout. Who makes it reads first, and asks for the right to write then; if another one,
+// which read as well, has that right, each would wait for the other to end its reading, so SQLite refuses at once
+// (https://www.sqlite.org/c3ref/busy_handler.html). Daemons that begin at once on a new file meet there, and try again.
+func (s *sqliteEngine) connect(ctx context.Context) error {
+	begun := time.Now()
+	return attemptsWhile(ctx, func(int) bool { return time.Since(begun) < openPatience }, func() error {
+		return sqliteError(s.writer.PingContext(ctx))
+	})
 }
 
 // sqliteDSN is the driver's address of a file. Escaping keeps a path with ? or % in it whole. Without _dqs=0 SQLite

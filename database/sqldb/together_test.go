@@ -2,9 +2,14 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -162,4 +167,39 @@ func TestDaemonsThatMigrateAtOnceFromAnEarlierSchema(t *testing.T) {
 		require.Equal(t, value, rs[0].Fields)
 		require.NoError(t, rs[1].Err, "the table of the newer format is there")
 	})
+}
+
+// Who opens a new SQLite file while another one makes it waits until that is done. The lock is the one that the change to
+// WAL mode takes, and that SQLite's own busy_timeout does not wait for.
+func TestSQLiteFileThatAnotherOneMakesIsWaitedFor(t *testing.T) {
+	address := newSQLite(t)
+	path := strings.TrimPrefix(address, "sqlite:")
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
+	other, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_txlock=immediate")
+	require.NoError(t, err)
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = Open(ctx, address)
+	require.ErrorIs(t, err, database.ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded, "not before who opens it has enough")
+
+	done := make(chan error, 1)
+	go func() {
+		b, err := Open(t.Context(), address)
+		if err == nil {
+			err = b.Close()
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		require.Fail(t, "it did not wait", "%v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	require.NoError(t, tx.Rollback())
+	require.NoError(t, <-done)
 }
