@@ -196,6 +196,12 @@ func (s *State) release(p *parking, out *wire.Outbox) {
 	for i := range queue {
 		b, _ := queue[i].Body.(*wire.Bundle)
 		at := s.apart[b]
+		if at == p { // it may have to wait for another of its objects yet, and what is behind it with it
+			if q := s.park(&queue[i], nil); q != nil && q.find(b) >= 0 {
+				at = q
+				s.apart[b] = q
+			}
+		}
 		if at != nil && at != p {
 			s.follow(p, at, b, queue[i+1:])
 			return
