@@ -388,6 +388,46 @@ func TestK7LastWriteOfALifeThatWasLost(t *testing.T) {
 	}
 }
 
+// What was set while the object went is in the row or not: the State may have failed to write it, and the AI did not hear. The
+// last of it is written in both cases (K7).
+func TestK7LastWriteAfterASetThatWasNotAnswered(t *testing.T) {
+	for name, c := range map[string]struct {
+		row    int // its gold
+		writes bool
+	}{
+		"the set was lost":    {10, true},
+		"it was done":         {11, true},
+		"somebody else wrote": {9, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newLastTest(t)
+			x.end = func(_ context.Context, c *ChestAI) error { c.Gold++; return nil }
+			chest := x.enter("Chest", 1).(*ChestAI)
+			chest.Gold = 11
+			require.NoError(t, x.a.Save(&chest.Object))
+			require.Equal(t, x.gold(11), x.one().(*wire.SetFields).Fields)
+			x.gone(1)
+			require.Equal(t, x.gold(12), x.one().(*wire.SetFields).Fields)
+			x.a.Away(x.now)
+			x.a.Rejoin(x.now)
+			x.sent()
+			x.errs = nil // of the set that was lost
+			x.tick(second)
+			x.row(1, 7, c.row)
+			if !c.writes {
+				require.Empty(t, x.sent())
+				require.Len(t, x.errs, 1)
+				require.ErrorIs(t, x.errs[0], wire.CodeConflict)
+				return
+			}
+			set := x.one().(*wire.SetFields)
+			require.Equal(t, x.gold(12), set.Fields)
+			require.EqualValues(t, 7, set.Row)
+			require.Empty(t, x.errs)
+		})
+	}
+}
+
 // An object went, and then its AI was cut off while it wrote the last of it: what it repeats must find the row as it was, or
 // as this side left it. Else the object had another life (K7).
 func TestK7LastWriteAfterAnAbsence(t *testing.T) {

@@ -49,7 +49,8 @@ func (l *leaving) fits(row fields.Map) bool {
 	return true
 }
 
-// knows reports whether a field of the row is as it was, or as what was sent last has set it, of which there was no answer.
+// knows reports whether a field of the row is as it was, or as what was sent last has set it, of which there was no answer; or as
+// it was before sets that were not answered when the life ended.
 func (l *leaving) knows(n fields.Number, row fields.Map) bool {
 	f := l.o.class.Field(n)
 	value, _ := row.Get(n)
@@ -58,6 +59,9 @@ func (l *leaving) knows(n fields.Number, row fields.Map) bool {
 		was = l.o.vals[f.Slot]
 	}
 	if bytes.Equal(value, was) {
+		return true
+	}
+	if p := l.o.pendingOf(n); p != nil && !ok && bytes.Equal(value, p.truth) {
 		return true
 	}
 	first := &l.queue[0]
