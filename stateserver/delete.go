@@ -148,7 +148,7 @@ func (s *State) deleteAIObjects(m *wire.Message, b *wire.DeleteAIObjects, out *w
 // the order to delete it.
 func (s *State) dropBirths(ai do.Channel, out *wire.Outbox) {
 	for _, f := range s.parted {
-		f.queue = s.dropBirthsOf(f.queue, ai, out)
+		f.queue = slices.DeleteFunc(f.queue, func(m wire.Message) bool { return s.dropBirth(&m, ai, out) })
 	}
 	if len(s.parked) == 0 {
 		return
@@ -167,19 +167,17 @@ func (s *State) dropBirths(ai do.Channel, out *wire.Outbox) {
 			s.decided(mo, wire.CodeGone, "", out)
 			continue
 		}
-		p.queue = s.dropBirthsOf(p.queue, ai, out)
+		p.queue = slices.DeleteFunc(p.queue, func(q queued) bool { return s.dropBirth(&q.Message, ai, out) })
 	}
 }
 
-// dropBirthsOf is dropBirths for one queue.
-func (s *State) dropBirthsOf(queue []wire.Message, ai do.Channel, out *wire.Outbox) []wire.Message {
-	return slices.DeleteFunc(queue, func(m wire.Message) bool {
-		gone := bornTo(m.Body, ai)
-		if gone {
-			_ = s.fail(requestOf(&m), wire.CodeGone, "", out)
-		}
-		return gone
-	})
+// dropBirth is dropBirths for one message.
+func (s *State) dropBirth(m *wire.Message, ai do.Channel, out *wire.Outbox) (gone bool) {
+	gone = bornTo(m.Body, ai)
+	if gone {
+		_ = s.fail(requestOf(m), wire.CodeGone, "", out)
+	}
+	return gone
 }
 
 // bornTo reports whether a message brings an object to life whose own AI is ai.

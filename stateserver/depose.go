@@ -61,21 +61,22 @@ func (s *State) depose(out *wire.Outbox) {
 		}
 	}
 	s.refuseParked(out)
-	s.travels, s.motions, s.parked, s.apart, s.forSchema = nil, nil, nil, nil, nil
+	s.travels, s.motions, s.parked, s.forSchema = nil, nil, nil, nil
 	s.changed, s.asked = nil, 0
 }
 
 // refuseParked refuses what waits for an object.
 func (s *State) refuseParked(out *wire.Outbox) {
+	refused := make(map[uint64]bool) // a bundle may wait in several
 	for _, id := range slices.SortedFunc(maps.Keys(s.parked), do.ID.Compare) {
 		p := s.parked[id]
 		queue := p.queue
 		p.queue = nil // several objects may wait in one
 		for i := range queue {
-			if b, ok := queue[i].Body.(*wire.Bundle); ok && s.apart[b] != nil && s.apart[b] != p {
-				continue // it waits elsewhere, too
+			if q := &queue[i]; !refused[q.turn] {
+				refused[q.turn] = true
+				_ = s.refuseAll(&q.Message, out)
 			}
-			_ = s.refuseAll(&queue[i], out)
 		}
 	}
 }

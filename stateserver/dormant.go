@@ -54,7 +54,7 @@ func (s *State) askDormant(m *wire.Message, r request, out *wire.Outbox) error {
 
 // load lets m wait until the object was fetched; writes that are still on their way go before.
 func (s *State) load(m *wire.Message, id do.ID, out *wire.Outbox) {
-	p := &parking{ids: []do.ID{id}, queue: []wire.Message{*m}}
+	p := &parking{ids: []do.ID{id}, queue: s.first(m)}
 	s.begin(p)
 	if w := s.writers[id]; w != nil {
 		p.step = parkDrain
@@ -102,7 +102,7 @@ func (s *State) resume(p *parking, out *wire.Outbox) {
 		if _, ok := m.Body.(*wire.Freeze); ok {
 			break // from here on the row may change
 		}
-		if s.serve(p, &m, out) {
+		if !s.aside(p, &m, out) && s.serve(p, &m.Message, out) {
 			return
 		}
 		p.queue = p.queue[1:]
@@ -115,28 +115,22 @@ func (s *State) resume(p *parking, out *wire.Outbox) {
 
 // aside handles a message that is not about the object that p loads: it waited with that, for a bundle over both. What came
 // before it may wait by itself since then, or for a last word: then it waits there, too.
-func (s *State) aside(p *parking, m *wire.Message, out *wire.Outbox) bool {
+func (s *State) aside(p *parking, m *queued, out *wire.Outbox) bool {
 	if id, ok := subject(m.Body); ok && id == p.ids[0] {
 		return false
 	}
-	if f := s.heldBack(m, out); f != nil {
-		_ = s.holdBack(f, m, out)
-	} else if q := s.park(m, p); q != nil {
-		_ = s.wait(q, m, out)
+	if f := s.heldBack(&m.Message, out); f != nil {
+		_ = s.holdBack(f, &m.Message, out)
+	} else if q := s.park(&m.Message, p); q != nil {
+		_ = s.wait(q, &m.Message, m.turn, out)
 	} else {
-		if b, ok := m.Body.(*wire.Bundle); ok {
-			delete(s.apart, b)
-		}
-		_ = s.dispatch(m, out)
+		_ = s.dispatch(&m.Message, out)
 	}
 	return true
 }
 
 // serve handles one message for a dormant object and reports whether it waits for the database.
 func (s *State) serve(p *parking, m *wire.Message, out *wire.Outbox) (waits bool) {
-	if s.aside(p, m, out) {
-		return false
-	}
 	r := requestOf(m)
 	switch b := m.Body.(type) {
 	case *wire.Activate:
@@ -329,7 +323,7 @@ func (s *State) accepted(p *parking, row uint64, out *wire.Outbox) {
 			rec.fields = rec.fields.Without(n)
 		}
 	}
-	s.doneDormant(rec, requestOf(&m), out)
+	s.doneDormant(rec, requestOf(&m.Message), out)
 	s.resume(p, out)
 }
 
@@ -350,7 +344,7 @@ func (s *State) parkRefused(p *parking, code wire.Code, text string, out *wire.O
 	default:
 		m := p.queue[0]
 		p.queue = p.queue[1:]
-		_ = s.fail(requestOf(&m), code, text, out)
+		_ = s.fail(requestOf(&m.Message), code, text, out)
 		if unsure := code == wire.CodeAway || code == wire.CodeTimeout; unsure && len(p.queue) > 0 {
 			s.fetch(p, out) // the database may have done it: who waits must not get what was there before
 			return
@@ -372,9 +366,9 @@ func (s *State) failLoad(p *parking, code wire.Code, text string, out *wire.Outb
 		}
 		switch m.Body.(type) {
 		case *wire.Activate, *wire.SetFields, *wire.DeleteFields, *wire.GetField, *wire.GetFields, *wire.GetAll, *wire.GetClass:
-			_ = s.fail(requestOf(&m), code, text, out)
+			_ = s.fail(requestOf(&m.Message), code, text, out)
 		default:
-			_ = s.dispatch(&m, out)
+			_ = s.dispatch(&m.Message, out)
 		}
 	}
 	s.release(p, out)

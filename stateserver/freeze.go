@@ -125,7 +125,7 @@ func (s *State) thaw(b *wire.Thaw, out *wire.Outbox) {
 			}
 			s.melt(p, f, b.Committed, b.Row, out)
 		} else {
-			p.queue = slices.DeleteFunc(p.queue, func(m wire.Message) bool { return freezes(&m, b) })
+			p.queue = slices.DeleteFunc(p.queue, func(q queued) bool { return freezes(&q.Message, b) })
 		}
 	}
 	if f := s.farewells[b.DO]; f != nil {

@@ -12,7 +12,7 @@ import (
 // Objects that share a bundle with such an object wait in the same parking.
 type parking struct {
 	ids   []do.ID
-	queue []wire.Message
+	queue []queued
 	step  parkStep
 	class uint32 // parkSchema: the class that is not known
 	needs uint32 // parkSchema: the context of a SchemaGet that was sent after it began to wait
@@ -22,6 +22,12 @@ type parking struct {
 	motion *motion // parkProbe: whose chain is walked
 	erase  *erasure
 	frosts map[do.ID]*frost // parkFrozen: which of the objects are held still; others wait with them
+}
+
+// queued is a message that waits.
+type queued struct {
+	wire.Message
+	turn uint64 // counts up, from 1, as messages begin to wait: those that have waited elsewhere keep their order by it
 }
 
 // parkStep is what a parking waits for.
@@ -127,7 +133,7 @@ func (s *State) park(m *wire.Message, until *parking) *parking {
 }
 
 // parkBundle finds where a bundle must wait: behind the first of its objects that waits, and the others with it. If two
-// of them wait apart, the bundle waits for one after the other: see waitApart.
+// of them wait apart, it waits for one after the other: see wait.
 func (s *State) parkBundle(b *wire.Bundle, until *parking) *parking {
 	ids := bundleObjects(b)
 	i := slices.IndexFunc(ids, func(id do.ID) bool { return s.parked[id] != nil && s.parked[id] != until })
@@ -144,16 +150,25 @@ func (s *State) parkBundle(b *wire.Bundle, until *parking) *parking {
 	return p
 }
 
-// wait puts m at the end of the queue. A second Activate does not wait (rule 131), and a queue has an end.
-func (s *State) wait(p *parking, m *wire.Message, out *wire.Outbox) error {
+// wait puts m in its place in the queue: at the end, unless it waited elsewhere before. A bundle whose objects wait apart
+// waits in the queue of each, unless that is being loaded, so that what comes for one of them later stays behind it, and is
+// handled when none of them waits any more. A second Activate does not wait (rule 131), and a queue has an end.
+func (s *State) wait(p *parking, m *wire.Message, turn uint64, out *wire.Outbox) error {
 	if b, ok := m.Body.(*wire.Activate); ok && p.activates() {
 		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}, wire.CodeActive, "loading", out)
 	}
-	if b, ok := m.Body.(*wire.Bundle); ok && s.waitApart(p, b, m) {
-		return nil
-	}
 	if _, ok := m.Body.(*wire.Freeze); ok || len(p.queue) < s.cfg.MaxParked {
-		p.queue = append(p.queue, *m)
+		if turn == 0 {
+			turn = s.nextTurn()
+		}
+		p.insert(queued{*m, turn})
+		if b, ok := m.Body.(*wire.Bundle); ok && !p.loads() {
+			for _, id := range bundleObjects(b) {
+				if q := s.parked[id]; q != nil && !q.loads() {
+					q.insert(queued{*m, turn})
+				}
+			}
+		}
 		return nil
 	}
 	if b, ok := m.Body.(*wire.Call); ok {
@@ -162,12 +177,41 @@ func (s *State) wait(p *parking, m *wire.Message, out *wire.Outbox) error {
 	return s.fail(requestOf(m), wire.CodeOverload, "", out)
 }
 
+// first is the queue of a parking that a message begins.
+func (s *State) first(m *wire.Message) []queued { return []queued{{*m, s.nextTurn()}} }
+
+func (s *State) nextTurn() uint64 {
+	s.turns++
+	return s.turns
+}
+
+// insert puts a message that is not in the queue yet before what came after it. Where the first of a queue is being served
+// nothing is moved.
+func (p *parking) insert(q queued) {
+	i := len(p.queue)
+	if !p.loads() {
+		for i > 0 && p.queue[i-1].turn > q.turn {
+			i--
+		}
+		if i > 0 && p.queue[i-1].turn == q.turn {
+			return
+		}
+	}
+	p.queue = slices.Insert(p.queue, i, q)
+}
+
+// loads reports whether an object is being fetched from the database, or its class: then what waits is served from the
+// front of the queue.
+func (p *parking) loads() bool {
+	return p.record != nil || p.held == nil && p.erase == nil && p.step != parkProbe && p.step != parkFrozen
+}
+
 // activates reports whether the object is on its way to life, or is alive.
 func (p *parking) activates() bool {
 	if p.held != nil {
 		return true
 	}
-	return slices.ContainsFunc(p.queue, func(m wire.Message) bool {
+	return slices.ContainsFunc(p.queue, func(m queued) bool {
 		_, ok := m.Body.(*wire.Activate)
 		return ok
 	})
@@ -194,83 +238,21 @@ func (s *State) release(p *parking, out *wire.Outbox) {
 	queue := p.queue
 	p.queue = nil
 	for i := range queue {
-		b, _ := queue[i].Body.(*wire.Bundle)
-		at := s.apart[b]
-		if at == p { // it may have to wait for another of its objects yet, and what is behind it with it
-			if q := s.park(&queue[i], nil); q != nil && q.find(b) >= 0 {
-				at = q
-				s.apart[b] = q
-			}
+		q := &queue[i]
+		if b, ok := q.Body.(*wire.Bundle); ok {
+			s.withdraw(b, q.turn)
 		}
-		if at != nil && at != p {
-			s.follow(p, at, b, queue[i+1:])
-			return
-		}
-		_ = s.Step(queue[i], out)
-		if at != nil && s.apart[b] == p {
-			delete(s.apart, b)
-		}
+		_ = s.step(&q.Message, q.turn, out)
 	}
 }
 
-// waitApart lets a bundle wait whose objects wait apart while they move: in the queue of each, so that what comes for one of
-// them later stays behind it, too. It is handled in the one where it waits last, which is p for now.
-func (s *State) waitApart(p *parking, b *wire.Bundle, m *wire.Message) bool {
-	if s.apart[b] != nil {
-		if s.apart[b] = p; p.find(b) < 0 {
-			p.queue = append(p.queue, *m)
-		}
-		return true
-	}
-	if !p.moves() || len(p.queue) >= s.cfg.MaxParked {
-		return false
-	}
+// withdraw takes a bundle out of the queues in which it waits: it is handled now, or waits again where it must.
+func (s *State) withdraw(b *wire.Bundle, turn uint64) {
 	for _, id := range bundleObjects(b) {
-		if q := s.parked[id]; q != nil && q != p && q.moves() && q.find(b) < 0 {
-			q.queue = append(q.queue, *m)
-			if s.apart == nil {
-				s.apart = make(map[*wire.Bundle]*parking)
-			}
-			s.apart[b] = p
+		if p := s.parked[id]; p != nil && !p.loads() {
+			p.queue = slices.DeleteFunc(p.queue, func(q queued) bool { return q.turn == turn })
 		}
 	}
-	if s.apart[b] == nil {
-		return false
-	}
-	p.queue = append(p.queue, *m)
-	return true
-}
-
-// follow lets the objects of p, and what is left of its queue behind a bundle, wait behind that elsewhere. Other bundles may
-// wait in both, too: what came before one of them in either queue stays before it.
-func (s *State) follow(p, elsewhere *parking, b *wire.Bundle, rest []wire.Message) {
-	for _, id := range p.ids {
-		if s.parked[id] == nil {
-			s.parked[id] = elsewhere
-			elsewhere.ids = append(elsewhere.ids, id)
-		}
-	}
-	behind := elsewhere.find(b) + 1
-	for i := range rest {
-		next, _ := rest[i].Body.(*wire.Bundle)
-		if next != nil && s.apart[next] == p {
-			s.apart[next] = elsewhere
-		}
-		if at := elsewhere.find(next); next != nil && at >= 0 {
-			behind = at + 1
-			continue
-		}
-		elsewhere.queue = slices.Insert(elsewhere.queue, behind, rest[i])
-		behind++
-	}
-}
-
-// moves reports whether it waits for no more than a walk up the chain above.
-func (p *parking) moves() bool { return p.step == parkProbe && p.record == nil && p.held == nil }
-
-// find is where a bundle waits in the queue, -1 if it does not.
-func (p *parking) find(b *wire.Bundle) int {
-	return slices.IndexFunc(p.queue, func(m wire.Message) bool { return m.Body == wire.Body(b) })
 }
 
 // requestOf is what an answer to a message that may wait needs to know of it.

@@ -312,7 +312,7 @@ func (s *State) decided(mo *motion, code wire.Code, text string, out *wire.Outbo
 		s.probedHeld(p, code, text, out)
 	case p.record != nil:
 		if code != wire.CodeOK {
-			_ = s.fail(requestOf(&p.queue[0]), code, text, out)
+			_ = s.fail(requestOf(&p.queue[0].Message), code, text, out)
 			p.queue = p.queue[1:]
 		}
 		s.cleared = code == wire.CodeOK

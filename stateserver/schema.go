@@ -27,7 +27,7 @@ func (s *State) unknownClass(m *wire.Message, class uint32, r request, out *wire
 		return s.fail(r, s.noClass(), "", out)
 	}
 	s.askSchema(out)
-	s.begin(&parking{ids: []do.ID{r.id}, queue: []wire.Message{*m}, step: parkSchema})
+	s.begin(&parking{ids: []do.ID{r.id}, queue: s.first(m), step: parkSchema})
 	s.awaitSchema(s.parked[r.id], class)
 	return nil
 }

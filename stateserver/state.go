@@ -50,8 +50,8 @@ type State struct {
 	calls      map[callKey]*call
 	deadlines  callHeap
 	parked     map[do.ID]*parking
-	apart      map[*wire.Bundle]*parking // bundles whose objects wait apart: where each is to be handled
-	orphaned   []*parking                // whose object went: released at the end of the Step
+	turns      uint64     // given to what waits
+	orphaned   []*parking // whose object went: released at the end of the Step
 	ghosts     ghosts
 	farewells  map[do.ID]*farewell // objects whose AI has a last word to say
 	parted     []*farewell         // the same, oldest first; ended ones may be among them, not in front
@@ -160,23 +160,28 @@ func (s *State) Counters() Counters {
 // Step applies m and appends what it causes to out, in the order in which it must be sent. An error means that m was
 // refused and nothing changed; its one error reply is already in out, and the returned error is for log and metrics.
 func (s *State) Step(m wire.Message, out *wire.Outbox) error {
+	return s.step(&m, 0, out)
+}
+
+// step is Step for what may have waited before: with its turn, else 0.
+func (s *State) step(m *wire.Message, turn uint64, out *wire.Outbox) error {
 	if s.deposed {
-		return s.refuseAll(&m, out)
+		return s.refuseAll(m, out)
 	}
 	if s.cfg.IdleUnload > 0 {
-		s.use(&m)
+		s.use(m)
 	}
 	if len(s.farewells) > 0 {
-		if f := s.heldBack(&m, out); f != nil {
-			return s.holdBack(f, &m, out)
+		if f := s.heldBack(m, out); f != nil {
+			return s.holdBack(f, m, out)
 		}
 	}
 	if len(s.parked) > 0 {
-		if p := s.park(&m, nil); p != nil {
-			return s.wait(p, &m, out)
+		if p := s.park(m, nil); p != nil {
+			return s.wait(p, m, turn, out)
 		}
 	}
-	err := s.dispatch(&m, out)
+	err := s.dispatch(m, out)
 	for len(s.orphaned) > 0 {
 		p := s.orphaned[0]
 		s.orphaned = s.orphaned[1:]
