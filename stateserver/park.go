@@ -152,12 +152,13 @@ func (s *State) parkBundle(b *wire.Bundle, until *parking) *parking {
 
 // wait puts m in its place in the queue: at the end, unless it waited elsewhere before. A bundle whose objects wait apart
 // waits in the queue of each, unless that is being loaded, so that what comes for one of them later stays behind it, and is
-// handled when none of them waits any more. A second Activate does not wait (rule 131), and a queue has an end.
+// handled when none of them waits any more. A second Activate does not wait (rule 131), and a queue has an end for
+// what comes anew.
 func (s *State) wait(p *parking, m *wire.Message, turn uint64, out *wire.Outbox) error {
 	if b, ok := m.Body.(*wire.Activate); ok && p.activates() {
 		return s.fail(request{from: m.From, context: b.Context, of: b.Type(), id: b.DO}, wire.CodeActive, "loading", out)
 	}
-	if _, ok := m.Body.(*wire.Freeze); ok || len(p.queue) < s.cfg.MaxParked {
+	if _, ok := m.Body.(*wire.Freeze); ok || turn != 0 || len(p.queue) < s.cfg.MaxParked {
 		if turn == 0 {
 			turn = s.nextTurn()
 		}

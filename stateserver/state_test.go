@@ -151,6 +151,37 @@ func TestParkedEnds(t *testing.T) {
 	require.Equal(t, wire.CodeOverload, reply.Code)
 }
 
+// TestParkedGoesOn lets what waited for one object wait for another, too, where the queue is full: nothing is refused that
+// was taken.
+func TestParkedGoesOn(t *testing.T) {
+	schema := readSchema(t, "testdata/world.dc")
+	s, err := New(Config{Instance: do.WellKnown(1), Partitions: []do.Partition{1}, Epoch: 1, Schema: schema, MaxParked: 2})
+	require.NoError(t, err)
+	place := schema.Class("Place")
+	title := fieldsOf(place.FieldByName("Title"), `"x"`)
+	one, other, tx := do.NewID(1, 1, 1), do.NewID(1, 1, 2), do.NewID(1, 1, 3)
+	for _, id := range []do.ID{one, other} {
+		step(t, s, &wire.Create{DO: id, Class: place.Number(), Fields: title})
+		step(t, s, &wire.Freeze{DO: id, Tx: tx})
+	}
+	require.Empty(t, step(t, s, &wire.Bundle{Context: 1, DO: one, Ops: []wire.Op{
+		{Kind: wire.OpSet, DO: one, Fields: title}, {Kind: wire.OpSet, DO: other, Fields: title},
+	}}))
+	require.Empty(t, step(t, s, &wire.SetFields{Context: 2, DO: one, Fields: title}))
+	require.Empty(t, step(t, s, &wire.SetFields{Context: 3, DO: other, Fields: title}))
+
+	require.Len(t, step(t, s, &wire.Thaw{DO: one, Tx: tx}), 1)
+	failed := step(t, s, &wire.SetFields{Context: 4, DO: other, Fields: title})[0].Body.(*wire.Failed)
+	require.Equal(t, wire.CodeOverload, failed.Code)
+	var done []uint32
+	for _, m := range step(t, s, &wire.Thaw{DO: other, Tx: tx}) {
+		if b, ok := m.Body.(*wire.Done); ok {
+			done = append(done, b.Context)
+		}
+	}
+	require.Equal(t, []uint32{1, 2, 3}, done)
+}
+
 // TestAppendedToAncestor gives a State a schema in which an ancestor has one field more: the slots of its descendants
 // move, and each value stays with its field.
 func TestAppendedToAncestor(t *testing.T) {
