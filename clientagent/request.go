@@ -195,7 +195,7 @@ func (s *State) answeredFields(b *wire.GetFieldsResp) {
 	if !ok || q.t.ended || q.kind != requestCurrent {
 		return
 	}
-	s.refuse(q.t, q.client, q.alias, q.refusal, &wire.Failed{Fields: b.Fields})
+	s.refuse(q.t, q.client, q.alias, q.refusal, &wire.Failed{Fields: b.Fields, Now: b.Now})
 }
 
 // refuse answers a set or move with what holds instead, as far as that is known.

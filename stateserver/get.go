@@ -46,7 +46,9 @@ func (s *State) getFields(m *wire.Message, b *wire.GetFields, out *wire.Outbox) 
 
 // answerGet sends copies of the values.
 func (s *State) answerGet(r request, o *object, pairs []fields.Pair, out *wire.Outbox) {
-	out.SendTo(r.from, o.channel(), &wire.GetFieldsResp{Context: r.context, DO: o.id, Version: o.version(), Fields: fields.MapOf(pairs...)})
+	out.SendTo(r.from, o.channel(), &wire.GetFieldsResp{
+		Context: r.context, DO: o.id, Version: o.version(), Fields: fields.MapOf(pairs...), Now: o.serial,
+	})
 }
 
 // get appends the value of a field, if it has one. A molecular has one if all its parts have: an array of theirs; with

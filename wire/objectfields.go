@@ -45,6 +45,7 @@ type GetFieldsResp struct {
 	DO      do.ID
 	Version do.Version
 	Fields  fields.Map
+	Now     uint16 // as in Done: that of Fields
 }
 
 func (*GetFieldsResp) Type() Type       { return TypeGetFieldsResp }
@@ -55,6 +56,7 @@ func (m *GetFieldsResp) code(c *coder) {
 	c.id("do", &m.DO)
 	c.version(&m.Version)
 	c.fields("fields", &m.Fields)
+	num(c, "now", &m.Now)
 }
 
 // GetAll asks for everything stored. Answered by GetAllResp.

@@ -246,6 +246,26 @@ func TestLatestRefused(t *testing.T) {
 	require.False(t, x.c.View()[0].Pending)
 }
 
+// rule 93: the values that come with a refusal were looked up before; what a datagram has brought since stays.
+func TestRule93RefusalOvertakenByADatagram(t *testing.T) {
+	x := newClientTest(t)
+	a := x.enter(1, 1, true, "Name", "Flippy", "Look", 3)
+	n := x.class.FieldByName("Look").Number
+	for _, c := range []struct {
+		now  uint16
+		want int
+	}{{1, 5}, {3, 4}} {
+		a.Look = 9
+		require.NoError(t, a.Move(do.Location{Parent: street, Zone: 21}))
+		move := x.sent()[0].(*wire.ClientMove)
+		require.NoError(t, x.c.Receive(wire.AppendFrame(nil, &wire.ClientLatest{Alias: 1, Serial: 2, Field: n, Value: encode(t, 5)}), true, x.now))
+		x.feed(&wire.ClientRefused{
+			Context: move.Context, Alias: 1, Code: wire.CodePlace, Location: streetAt, Fields: values(t, x.class, "Look", 4), Now: c.now,
+		})
+		require.EqualValues(t, c.want, a.Look, "looked up when the counter was %d", c.now)
+	}
+}
+
 // Serials are compared per field, in serial arithmetic; the entry's is the first.
 func TestLatestDropsStale(t *testing.T) {
 	x := newClientTest(t)
