@@ -236,23 +236,30 @@ func (s *State) release(p *parking, out *wire.Outbox) {
 			delete(s.parked, id)
 		}
 	}
-	queue := p.queue
-	p.queue = nil
-	for i := range queue {
-		q := &queue[i]
+	s.releasing = append(s.releasing, p)
+	for len(p.queue) > 0 {
+		q := p.queue[0]
+		p.queue = p.queue[1:]
 		if b, ok := q.Body.(*wire.Bundle); ok {
 			s.withdraw(b, q.turn)
 		}
 		_ = s.step(&q.Message, q.turn, out)
 	}
+	s.releasing = s.releasing[:len(s.releasing)-1]
 }
 
 // withdraw takes a bundle out of the queues in which it waits: it is handled now, or waits again where it must.
 func (s *State) withdraw(b *wire.Bundle, turn uint64) {
+	from := func(p *parking) {
+		p.queue = slices.DeleteFunc(p.queue, func(q queued) bool { return q.turn == turn })
+	}
 	for _, id := range bundleObjects(b) {
 		if p := s.parked[id]; p != nil && !p.loads() {
-			p.queue = slices.DeleteFunc(p.queue, func(q queued) bool { return q.turn == turn })
+			from(p)
 		}
+	}
+	for _, p := range s.releasing { // one of these may end what another waits for
+		from(p)
 	}
 }
 

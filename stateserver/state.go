@@ -52,6 +52,7 @@ type State struct {
 	parked     map[do.ID]*parking
 	turns      uint64     // given to what waits
 	orphaned   []*parking // whose object went: released at the end of the Step
+	releasing  []*parking // whose queues are being handled, each in the one before
 	ghosts     ghosts
 	farewells  map[do.ID]*farewell // objects whose AI has a last word to say
 	parted     []*farewell         // the same, oldest first; ended ones may be among them, not in front
