@@ -133,6 +133,9 @@ func (a *AI) made(o *object, v do.Version, err error) {
 		a.report(fmt.Errorf("repository: create %s: %w", o, err))
 		o.run, o.owned, o.seen = false, false, false
 		a.end(o, Delete)
+		if errors.Is(err, wire.CodeExists) { // what is there may be this AI's, of a Create that it gave up
+			a.send(do.ObjectChannel(o.id), &wire.AskHeld{Owners: []do.Channel{a.channel}, AI: a.channel, DOs: []do.ID{o.id}})
+		}
 	} else {
 		a.leaveView(o)
 	}

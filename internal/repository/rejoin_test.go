@@ -189,3 +189,41 @@ func TestRejoinForgetsWhatCameBeforeTheSchema(t *testing.T) {
 	require.Nil(t, x.a.Find(enter(1).Entry.DO))
 	require.NotNil(t, x.a.Find(enter(2).Entry.DO))
 }
+
+// A State begins after another died and hears a Create that its AI has given up with the old one. What it says of that comes
+// while the AI makes the object once more, and this is refused: it is asked for again, or the AI would never know that it has it.
+func TestCreateThatTheNextStateHeard(t *testing.T) {
+	x := newAITest(t)
+	id := do.NewID(2, 1, 5)
+	create := func(name string) *wire.Create {
+		a := do.New[AvatarAI]()
+		a.t, a.Name = x.testWorld, name
+		require.NoError(t, x.a.Create(a, Place{ID: id, At: streetAt}))
+		return x.one().(*wire.Create)
+	}
+	first := create("Flippy")
+	x.step(&wire.LinkLost{Dead: true, Hosts: lostLink.Hosts})
+	require.Zero(t, x.a.Len())
+	body[*wire.AskHeld](x, x.sent())
+	x.heard()
+
+	second := create("Goofy")
+	held := &wire.EnterAI{Entry: wire.Entry{
+		DO: id, Class: first.Class, Version: do.Version{Inc: 4, N: 1}, Location: streetAt, AI: x.a.Channel(), Fields: first.Fields,
+	}}
+	x.step(held)
+	x.step(&wire.Failed{Context: second.Context, Of: second.Type(), DO: id, Code: wire.CodeExists})
+	require.Zero(t, x.a.Len())
+	ask := x.one().(*wire.AskHeld)
+	require.Equal(t, &wire.AskHeld{Owners: []do.Channel{x.a.Channel()}, AI: x.a.Channel(), DOs: []do.ID{id}}, ask)
+	x.heard()
+	x.step(held)
+	require.Equal(t, []string{`generate Flippy mood=""`}, x.heard())
+	require.Equal(t, "Flippy", x.a.Find(id).(*AvatarAI).Name)
+
+	// One that is refused for another reason leaves nothing to ask for.
+	x.step(&wire.Deleted{DO: id, Version: do.Version{Inc: 4, N: 2}})
+	third := create("Minnie")
+	x.step(&wire.Failed{Context: third.Context, Of: third.Type(), DO: id, Code: wire.CodeNoField})
+	require.Empty(t, x.sent())
+}
