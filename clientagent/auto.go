@@ -44,6 +44,9 @@ func (s *State) settleAutos() {
 		}
 		number := a.t.autos[a.id]
 		h := a.t.handle(number)
+		if h != nil && h.parent != a.id {
+			h = nil // it was closed, and its number given again
+		}
 		g := s.gripOf(a.t, a.id)
 		if g == nil || g.view < 0 {
 			a.zones = nil // it left meanwhile
