@@ -41,13 +41,13 @@ type AI struct {
 	outgrew    bool   // a class was met that is not known
 	offers     *Timer // of the schema; nil: it was not offered
 	onReady    []func()
-	early      []wire.Message    // that came before the schema, and wait for it
-	lost       map[uint32]*write // that a lost link settled: an answer may come all the same
-	reloads    map[uint32]do.ID  // objects that are asked for in full
-	asksAgain  *Timer            // for objects in doubt; nil: there are none
-	mend       mend              // of what was lost
-	trades     []*trade          // transactions without an answer
-	lasts      lastWrites        // of objects that went
+	early      []wire.Message     // that came before the schema, and wait for it
+	lost       map[uint32]*write  // that a lost link settled: an answer may come all the same
+	reloads    map[uint32]*object // that are asked for in full; maybe gone since
+	asksAgain  *Timer             // for objects in doubt; nil: there are none
+	mend       mend               // of what was lost
+	trades     []*trade           // transactions without an answer
+	lasts      lastWrites         // of objects that went
 
 	creates  map[uint32]*object
 	slow     map[uint32]bool // creates that were not answered when they were last looked at
@@ -525,7 +525,7 @@ func (a *AI) answerCall(in *incoming, reply wire.CallReply) { a.send(in.caller, 
 func (a *AI) bundles() bool { return true }
 
 func (a *AI) uses(context uint32) bool {
-	return a.creates[context] != nil || a.openings[context] != nil || a.lost[context] != nil || !a.reloads[context].IsZero() ||
+	return a.creates[context] != nil || a.openings[context] != nil || a.lost[context] != nil || a.reloads[context] != nil ||
 		context == a.hello || a.lasts.flying[context] != nil
 }
 

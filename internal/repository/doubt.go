@@ -178,8 +178,8 @@ func (s *State) becomeSure(a *activity) error {
 
 // doubtBehind puts everything in doubt that this AI runs or owns behind a lost link. What was asked before is no answer.
 func (a *AI) doubtBehind(b *wire.LinkLost) {
-	for context, id := range a.reloads {
-		if b.Holds(id) {
+	for context, o := range a.reloads {
+		if b.Holds(o.id) {
 			delete(a.reloads, context)
 		}
 	}
@@ -223,21 +223,22 @@ func (a *AI) askDoubtful() {
 // getAll asks for all values of an object.
 func (a *AI) getAll(o *object) uint32 {
 	if a.reloads == nil {
-		a.reloads = make(map[uint32]do.ID)
+		a.reloads = make(map[uint32]*object)
 	}
 	context := a.nextContext()
-	a.reloads[context] = o.id
+	a.reloads[context] = o
 	a.send(do.ObjectChannel(o.id), &wire.GetAll{Context: context, DO: o.id})
 	return context
 }
 
 // reloaded takes an object in that getAll asked for.
 func (a *AI) reloaded(b *wire.GetAllResp) bool {
-	id, ok := a.reloads[b.Context]
+	of, ok := a.reloads[b.Context]
 	if !ok {
 		return false
 	}
 	delete(a.reloads, b.Context)
+	id := of.id
 	o := a.objects[id]
 	if o == nil || b.Entry.DO != id {
 		return true
@@ -274,13 +275,12 @@ func (a *AI) dormant(o *object, e *wire.Entry) {
 
 // notReloaded takes in why getAll was refused. Where that is not because there is no such object it is asked again.
 func (a *AI) notReloaded(b *wire.Failed) {
-	id, ok := a.reloads[b.Context]
+	o, ok := a.reloads[b.Context]
 	if !ok {
 		return
 	}
 	delete(a.reloads, b.Context)
-	o := a.objects[id]
-	if o == nil || b.Code != wire.CodeNoObject {
+	if a.objects[o.id] != o || b.Code != wire.CodeNoObject { // of a life before it says nothing about this one
 		return
 	}
 	a.mend.need = a.mend.need || o.run || o.owned

@@ -113,6 +113,6 @@ func (a *AI) reload(w *write) {
 			continue
 		}
 		asked = append(asked, o)
-		a.getAll(o)
+		a.getAll(a.objects[o.id])
 	}
 }

@@ -227,3 +227,37 @@ func TestCreateThatTheNextStateHeard(t *testing.T) {
 	x.step(&wire.Failed{Context: third.Context, Of: third.Type(), DO: id, Code: wire.CodeNoField})
 	require.Empty(t, x.sent())
 }
+
+// A question of a life that ended is answered while its object is made once more: that there was none says nothing about the
+// Create, which went after it. Else the AI would give up what its State makes, and make another one beside it.
+func TestAnswerOfTheLifeBeforeACreate(t *testing.T) {
+	x := newAITest(t)
+	id := do.NewID(2, 1, 5)
+	create := func(name string) *wire.Create {
+		a := do.New[AvatarAI]()
+		a.t, a.Name = x.testWorld, name
+		require.NoError(t, x.a.Create(a, Place{ID: id, At: streetAt}))
+		return x.one().(*wire.Create)
+	}
+	first := create("Flippy")
+	x.step(&wire.Done{Context: first.Context, Of: first.Type(), DO: id, Version: do.Version{Inc: 1}})
+	x.step(&wire.LinkLost{Hosts: lostLink.Hosts})
+	get, _ := x.asked()
+	x.step(&wire.LinkLost{Dead: true, Hosts: lostLink.Hosts})
+	x.sent()
+	require.Zero(t, x.a.Len())
+
+	second := create("Goofy")
+	x.heard()
+	x.step(&wire.Failed{Context: get[id].Context, Of: get[id].Type(), DO: id, Code: wire.CodeNoObject})
+	require.NotNil(t, x.a.Find(id))
+	require.Empty(t, x.heard())
+	x.step(&wire.Done{Context: second.Context, Of: second.Type(), DO: id, Version: do.Version{Inc: 4}})
+	require.Equal(t, "Goofy", x.a.Find(id).(*AvatarAI).Name)
+
+	// That there is none now, as asked of this life, ends it.
+	x.step(&wire.LinkLost{Hosts: lostLink.Hosts})
+	get, _ = x.asked()
+	x.step(&wire.Failed{Context: get[id].Context, Of: get[id].Type(), DO: id, Code: wire.CodeNoObject})
+	require.Nil(t, x.a.Find(id))
+}
