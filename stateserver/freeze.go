@@ -18,6 +18,7 @@ type frost struct {
 	by       do.Channel // who asked for the transaction
 	fields   fields.Map
 	draining bool  // earlier writes are on their way
+	resumed  bool  // ordered again after it was said to be still: an earlier attempt may have been committed
 	at       int64 // since when nothing was heard
 	asked    bool  // what became of it
 	owes     bool  // the coordinator has told the end, and waits for Thawed
@@ -29,6 +30,7 @@ func (s *State) freeze(b *wire.Freeze, out *wire.Outbox) {
 	p := s.parked[b.DO]
 	if f := p.frostOf(b.DO); f != nil && f.tx == b.Tx {
 		if !f.draining {
+			f.resumed = true
 			s.still(f, out) // the coordinator that was told died, and this is the next one
 		}
 		return
@@ -123,6 +125,12 @@ func (s *State) thaw(b *wire.Thaw, out *wire.Outbox) {
 				f.owes = true
 				return
 			}
+			if !b.Committed && f.resumed {
+				// This attempt was not: only the database knows of the one before.
+				f.owes = true
+				s.askOutcome(f, out)
+				return
+			}
 			s.melt(p, f, b.Committed, b.Row, out)
 		} else {
 			p.queue = slices.DeleteFunc(p.queue, func(q queued) bool { return freezes(&q.Message, b) })
@@ -176,12 +184,19 @@ func (s *State) releaseFrozen(p *parking, out *wire.Outbox) {
 // askOutcomes asks what became of transactions of which nothing was heard for long.
 func (s *State) askOutcomes(out *wire.Outbox) {
 	for _, f := range s.frosts {
-		if f.asked || s.now-f.at < int64(s.cfg.AnswerTimeout) {
-			continue
+		if s.now-f.at >= int64(s.cfg.AnswerTimeout) {
+			s.askOutcome(f, out)
 		}
-		f.asked = true
-		out.SendTo(database, s.self, &wire.DBOutcome{Context: s.ask(&dbRequest{frost: f}), Tx: f.tx})
 	}
+}
+
+// askOutcome asks what became of a transaction, unless that is asked already.
+func (s *State) askOutcome(f *frost, out *wire.Outbox) {
+	if f.asked {
+		return
+	}
+	f.asked = true
+	out.SendTo(database, s.self, &wire.DBOutcome{Context: s.ask(&dbRequest{frost: f}), Tx: f.tx})
 }
 
 // outcomeIs takes the answer.
