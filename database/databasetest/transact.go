@@ -99,6 +99,24 @@ func (s *suite) doneOnce(t *testing.T) {
 	require.Empty(t, r.Rows)
 	require.Equal(t, d.values("Avatar", "Gold", "6"), d.all(id(1)))
 	require.Equal(t, d.values("Avatar", "Gold", "4"), d.all(id(2)))
+
+	// It is done also where it could not be done any more; one that was ended is that rather than late.
+	late := func(name do.ID) database.Op {
+		op := d.pay(name, id(1), id(2), 10, 0, 4)
+		op.Parts[1].Epoch = 99
+		return op
+	}
+	d.must(database.Op{Kind: database.OpOutcome, ID: tx(2)})
+	d.must(database.Op{Kind: database.OpDelete, ID: id(1)})
+	gone := d.pay(tx(1), id(1), id(2), 10, 0, 4)
+	rs := d.do(gone, late(tx(1)), late(tx(2)), d.pay(tx(3), id(1), id(2), 10, 0, 4))
+	for i, want := range []error{nil, nil, database.ErrAborted, database.ErrNotFound} {
+		require.ErrorIs(t, rs[i].Err, want, "operation %d", i)
+		require.Equal(t, want == nil, rs[i].Committed, "operation %d", i)
+	}
+	require.Empty(t, rs[0].Rows)
+	require.Empty(t, rs[1].Rows)
+	require.Equal(t, d.values("Avatar", "Gold", "4"), d.all(id(2)))
 }
 
 func (s *suite) finalOutcome(t *testing.T) {

@@ -24,8 +24,11 @@ func (b *batch) compileTransaction(op *database.Op, result *database.Result, epo
 			j, err = b.job(part, &t.results[i], classes)
 		}
 		if err != nil {
-			t.blame(i)
-			return fmt.Errorf("%s %s: %w", part.Kind, part.ID, err)
+			err = t.refuse(i, err)
+			b.jobs = append(b.jobs, &job{op: op, result: result, script: func(ctx context.Context, tx transaction) error {
+				return t.doneBefore(ctx, tx, err)
+			}})
+			return nil
 		}
 		if j.guarded != nil {
 			j = j.guarded
@@ -58,6 +61,27 @@ func (t *several) run(ctx context.Context, tx transaction) error {
 		return err
 	}
 	return t.write(ctx, tx)
+}
+
+// doneBefore ends a transaction that cannot be done, unless it was decided before, when it could be.
+func (t *several) doneBefore(ctx context.Context, tx transaction, refusal error) error {
+	answers, err := exchange(ctx, tx, []statement{outcomeOf(t.d, t.op.ID)})
+	if err != nil {
+		return err
+	}
+	committed, known, err := readOutcome(answers[0])
+	switch {
+	case err != nil:
+		return err
+	case !known:
+		fail(t.op, t.result, refusal)
+		return nil
+	}
+	*t.result = database.Result{Committed: committed}
+	if !committed {
+		return database.ErrAborted
+	}
+	return nil
 }
 
 // check reads the outcome record, and then, in the order of the ids, what the parts compare: two transactions that are
