@@ -608,6 +608,25 @@ func TestLatestAnsweredByTheFormerAlias(t *testing.T) {
 	require.EqualValues(t, 3, b.Look)
 }
 
+// So is one of an object that came back under another alias, and is gone again: else it would wait for that for ever, when it
+// comes back once more.
+func TestLatestAnsweredByTheFormerAliasWhileAway(t *testing.T) {
+	x := newClientTest(t)
+	a := x.enter(1, 1, true, "Name", "Flippy", "Look", 3)
+	a.Look = 9
+	require.NoError(t, a.Save())
+	leave := func(alias uint32) {
+		x.feed(&wire.ClientLeave{Alias: alias, Reason: wire.LeaveMoved}, &wire.ClientLeaveOwner{Alias: alias, Reason: wire.LeaveMoved})
+	}
+	leave(1)
+	x.enter(2, 1, true, "Name", "Flippy", "Look", 3)
+	leave(2)
+	x.feed(&wire.ClientRefused{Alias: 1, Serial: 1, Code: wire.CodeDenied, Text: "the object left"})
+	b := x.enter(3, 1, true, "Name", "Flippy", "Look", 3)
+	require.False(t, x.c.View()[0].Pending)
+	require.EqualValues(t, 3, b.Look)
+}
+
 // Each handler hears its own value before, however many of them there were: the runs of On methods are used again.
 func TestHandlersHearTheValueBefore(t *testing.T) {
 	x := newClientTest(t)

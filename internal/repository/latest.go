@@ -256,12 +256,12 @@ func (c *Client) revive(o *object) {
 }
 
 // known is the object that an acknowledgement is about: in view, maybe under another alias since, or gone with values in
-// flight.
+// flight, maybe after it came back under another one.
 func (c *Client) known(alias uint32) *object {
 	if o := c.byAlias[alias]; o != nil {
 		return o
 	}
-	if o := c.former[alias]; o != nil && !o.gone {
+	if o := c.former[alias]; o != nil && (!o.gone || c.ghosts[o.id] == o) {
 		return o
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(c.ghosts), do.ID.Compare) {
