@@ -201,10 +201,10 @@ func (p *parking) insert(q queued) {
 	p.queue = slices.Insert(p.queue, i, q)
 }
 
-// loads reports whether an object is being fetched from the database, or its class: then what waits is served from the
-// front of the queue.
+// loads reports whether an object is being fetched from the database, or the class of one that was: then what waits is served
+// from the front of the queue.
 func (p *parking) loads() bool {
-	return p.record != nil || p.held == nil && p.erase == nil && p.step != parkProbe && p.step != parkFrozen
+	return p.record != nil || p.held == nil && p.erase == nil && p.step != parkProbe && p.step != parkFrozen && p.step != parkSchema
 }
 
 // activates reports whether the object is on its way to life, or is alive.
