@@ -111,7 +111,7 @@ func (b *bank) startDaemon() {
 func (b *bank) connect() {
 	registry := do.NewRegistry()
 	require.NoError(b.t, registry.Class(Coffer{}))
-	b.r = joined(b.t, b.s.join, "bank", registry)
+	b.r = joined(b.t, b.s.join, "bank", registry, patience)
 	b.end, b.done = drive(b.t, b.r.Run)
 }
 

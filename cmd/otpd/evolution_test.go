@@ -169,7 +169,7 @@ func (e *evolving) establish(c *client.Repository, game *ai.Repository) {
 var dollhouse = do.WellKnown(1000)
 
 func (e *evolving) join(r *do.Registry) *ai.Repository {
-	game := joined(e.t, e.JoinURL(), "game", r)
+	game := joined(e.t, e.JoinURL(), "game", r, 0)
 	drive(e.t, game.Run)
 	return game
 }

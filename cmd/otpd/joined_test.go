@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,12 +33,12 @@ func drive(t *testing.T, run func(context.Context) error) (end func(), ended <-c
 	return end, done
 }
 
-// joined is an AI that has joined, and is not driven yet.
-func joined(t *testing.T, url, name string, registry *do.Registry) *ai.Repository {
+// joined is an AI that has joined, and is not driven yet. timeout is that of its requests, 0 for the default.
+func joined(t *testing.T, url, name string, registry *do.Registry, timeout time.Duration) *ai.Repository {
 	t.Helper()
 	limited, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	r, err := ai.Connect(limited, ai.Config{URL: url, Registry: registry, Name: name, Log: slog.New(slog.DiscardHandler), Timeout: patience})
+	r, err := ai.Connect(limited, ai.Config{URL: url, Registry: registry, Name: name, Log: slog.New(slog.DiscardHandler), Timeout: timeout})
 	require.NoError(t, err)
 	return r
 }
@@ -53,18 +54,25 @@ func (s *server) dial(addr string, registry *do.Registry) *client.Repository {
 	return r
 }
 
-// login lets a client in, with an account that is made the first time.
+// login lets a client in, with an account that is made the first time. A call may be without an answer while a cluster
+// begins: it is made again.
 func login(ctx context.Context, r *client.Repository, name string) error {
 	a, err := client.UberDOG[auth.Auth](r, auth.ID())
 	if err != nil {
 		return err
 	}
 	who := auth.Credentials{Name: name, Password: "correct horse"}
-	if _, err = a.Register.Call(ctx, who); errors.Is(err, client.CodeUnique) {
-		_, err = a.Login.Call(ctx, who)
+	for {
+		attempt, cancel := context.WithTimeout(ctx, patience/4)
+		if _, err = a.Register.Call(attempt, who); errors.Is(err, client.CodeUnique) {
+			_, err = a.Login.Call(attempt, who)
+		}
+		cancel()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil || !errors.Is(err, client.CodeUnknown) && !errors.Is(err, context.DeadlineExceeded):
+			return fmt.Errorf("log in: %w", err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("log in: %w", err)
-	}
-	return nil
 }

@@ -65,7 +65,7 @@ func (n *inn) host() (r *ai.Repository, end func()) {
 	registry := do.NewRegistry()
 	require.NoError(n.t, errors.Join(registry.Class(Hero{}), auth.Register(registry), accounts.Register(registry),
 		registry.Behave(func() *HeroAI { return &HeroAI{r: r} })))
-	r = joined(n.t, n.join, "inn", registry)
+	r = joined(n.t, n.join, "inn", registry, 0)
 	_, err := accounts.Serve(r, accounts.Config{
 		Params: accounts.Cheap(), AddressBurst: -1, Burst: 1000, Log: slog.New(slog.DiscardHandler), ObjectsTime: patience,
 		Objects: func(ctx context.Context, who auth.Identity) ([]ai.Place, error) {

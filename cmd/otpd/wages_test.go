@@ -113,7 +113,7 @@ func (c *cook) work(promised func()) (last int64, end error) {
 func (w *workplace) books() *ai.Repository {
 	registry := do.NewRegistry()
 	require.NoError(w.t, tavern.Classes(registry))
-	r := joined(w.t, w.join, "books", registry)
+	r := joined(w.t, w.join, "books", registry, 0)
 	drive(w.t, r.Run)
 	return r
 }

@@ -214,7 +214,7 @@ func banker(t *testing.T, s *server, f func(ctx context.Context, r *ai.Repositor
 	registry := do.NewRegistry()
 	require.NoError(t, registry.Class(Purse{}))
 	require.NoError(t, registry.Behave(func() *PurseAI { return &PurseAI{} }))
-	r := joined(t, s.join, "bank", registry)
+	r := joined(t, s.join, "bank", registry, 0)
 	end, _ := drive(t, r.Run)
 	defer end()
 	require.NoError(t, r.DoWait(t.Context(), func(ctx context.Context) error { return f(ctx, r) }))
